@@ -1,0 +1,105 @@
+//! Small files of ours, written so that a death at any instruction leaves the old or the new content.
+//!
+//! For files in the git dir and for settings of agents; the work tree has its own writer (`engine::restore`).
+
+use std::fs::{self, File, Permissions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use super::{Error, Result};
+
+/// How sure a write must be once it returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Survives the death of the process.
+    Process,
+    /// Survives loss of power: file and folder are synced.
+    Power,
+}
+
+/// Replaces `path` by `bytes` through a temporary file in the same folder and a rename. Mode as given (such as 0o600),
+/// or that of the file that is replaced where it exists and `mode` is `None` (else 0644 less nothing).
+pub fn write_atomic(path: &Path, bytes: &[u8], mode: Option<u32>, durability: Durability) -> Result<()> {
+    let io = || Error::io("write", path);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mode = match mode {
+        Some(mode) => mode,
+        None => fs::metadata(path).map_or(0o644, |m| m.permissions().mode() & 0o7777),
+    };
+    let mut temp = tempfile::Builder::new().prefix(".session-tmp-").tempfile_in(folder).map_err(io())?;
+    temp.write_all(bytes).map_err(io())?;
+    temp.as_file().set_permissions(Permissions::from_mode(mode)).map_err(io())?;
+    if durability == Durability::Power {
+        temp.as_file().sync_all().map_err(io())?;
+    }
+    temp.persist(path).map_err(|e| Error::io("write", path)(e.error))?;
+    if durability == Durability::Power {
+        File::open(folder).and_then(|d| d.sync_all()).map_err(io())?;
+    }
+    Ok(())
+}
+
+/// Reads a whole file; `None` where there is none.
+pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => Err(Error::io("read", path)(e)),
+    }
+}
+
+/// Removes a file; whether there was one.
+pub fn remove_optional(path: &Path) -> Result<bool> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+        Err(e) => Err(Error::io("remove", path)(e)),
+    }
+}
+
+/// Makes a folder (and those above it) that only the user can enter.
+pub fn create_private_dir(path: &Path) -> Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::io("create the folder", path))
+}
+
+/// Appends one line; cuts the file's older half away when it passes `max_bytes`, so that logs stay bounded.
+pub fn append_line_bounded(path: &Path, line: &str, max_bytes: u64) -> Result<()> {
+    let io = || Error::io("append to", path);
+    if fs::metadata(path).is_ok_and(|m| m.len() > max_bytes) {
+        let all = fs::read(path).map_err(io())?;
+        let half = all.len() / 2;
+        let cut = all[half..].iter().position(|b| *b == b'\n').map_or(all.len(), |at| half + at + 1);
+        write_atomic(path, &all[cut..], Some(0o600), Durability::Process)?;
+    }
+    let mut file = fs::OpenOptions::new().create(true).append(true).open(path).map_err(io())?;
+    file.set_permissions(Permissions::from_mode(0o600)).map_err(io())?;
+    file.write_all(format!("{line}\n").as_bytes()).map_err(io())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replaced_file_keeps_its_mode() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("f");
+        write_atomic(&path, b"one", Some(0o600), Durability::Process).expect("writes");
+        write_atomic(&path, b"two", None, Durability::Power).expect("writes");
+        assert_eq!(fs::read(&path).expect("reads"), b"two");
+        assert_eq!(fs::metadata(&path).expect("stats").permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn a_bounded_log_loses_its_oldest_lines_only() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("log");
+        for n in 0..100 {
+            append_line_bounded(&path, &format!("line {n}"), 200).expect("appends");
+        }
+        let text = fs::read_to_string(&path).expect("reads");
+        assert!(text.len() < 300 && text.ends_with("line 99\n") && text.starts_with("line "), "{text}");
+    }
+}

@@ -1,0 +1,18 @@
+//! Floor 0: clock, ids, paths as bytes, files, locks, child processes, text for terminals, progress.
+//!
+//! Knows nothing of git and nothing of sessions. Every other floor may use it.
+
+pub mod clock;
+pub mod error;
+pub mod file;
+pub mod ids;
+pub mod lock;
+pub mod process;
+pub mod progress;
+pub mod repo_path;
+pub mod text;
+
+pub use clock::{Clock, Timestamp};
+pub use error::{Error, Result};
+pub use ids::{IdSource, SessionId};
+pub use repo_path::RepoPath;

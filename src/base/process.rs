@@ -1,0 +1,213 @@
+//! Child processes: the one place that starts a program. Explicit environment, a deadline, the whole group killed on overrun.
+
+use std::ffi::OsString;
+use std::io::{Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::{Error, Result};
+
+static SPAWNED: AtomicU64 = AtomicU64::new(0);
+
+/// How many children this process has started; tests assert it.
+pub fn spawn_count() -> u64 {
+    SPAWNED.load(Ordering::Relaxed)
+}
+
+/// What to run, and how.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Program name or path.
+    pub program: OsString,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Folder to run in; the present one where `None`.
+    pub cwd: Option<PathBuf>,
+    /// Variables to set.
+    pub env: Vec<(OsString, OsString)>,
+    /// Variables to take away.
+    pub env_remove: Vec<OsString>,
+    /// Bytes for standard input; closed where `None`.
+    pub stdin: Option<Vec<u8>>,
+    /// Killed after this long.
+    pub deadline: Duration,
+}
+
+/// How a child ended.
+#[derive(Debug)]
+pub struct Output {
+    /// Exit code; `None` after a signal.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl Output {
+    /// Whether it exited with 0.
+    pub fn ok(&self) -> bool {
+        self.code == Some(0)
+    }
+}
+
+impl Run {
+    /// A program with no arguments, one minute of time, no input.
+    pub fn new(program: impl Into<OsString>) -> Self {
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            cwd: None,
+            env: Vec::new(),
+            env_remove: Vec::new(),
+            stdin: None,
+            deadline: Duration::from_secs(60),
+        }
+    }
+
+    /// Runs to the end and collects what it printed.
+    ///
+    /// # Errors
+    /// [`Error::Child`] where it cannot be started or overruns its deadline. A failing exit code is no error here.
+    pub fn output(&self) -> Result<Output> {
+        let name = self.program.to_string_lossy().into_owned();
+        let fail = |problem: String| Error::Child { program: name.clone(), problem };
+        let mut command = self.command();
+        command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Its own group, so that a deadline reaches what the child started too.
+        command.process_group(0);
+        SPAWNED.fetch_add(1, Ordering::Relaxed);
+        let mut child = command.spawn().map_err(|e| fail(format!("cannot be started: {e}")))?;
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        std::thread::scope(|scope| {
+            let (stdin, stdout, stderr) = pipes;
+            scope.spawn(move || {
+                if let (Some(mut pipe), Some(bytes)) = (stdin, self.stdin.as_deref()) {
+                    // A child that stops reading early has its reasons; its exit code tells.
+                    let _closed_early = pipe.write_all(bytes);
+                }
+            });
+            let read = |pipe: Option<std::process::ChildStdout>| {
+                let mut bytes = Vec::new();
+                pipe.map_or(Ok(0), |mut p| p.read_to_end(&mut bytes)).map(|_| bytes)
+            };
+            let out = scope.spawn(move || read(stdout));
+            let err = scope.spawn(move || {
+                let mut bytes = Vec::new();
+                stderr.map_or(Ok(0), |mut p| p.read_to_end(&mut bytes)).map(|_| bytes)
+            });
+            let status = wait(&mut child, self.deadline).map_err(&fail)?;
+            let collect = |bytes: std::thread::Result<std::io::Result<Vec<u8>>>| match bytes {
+                Ok(Ok(bytes)) => Ok(bytes),
+                Ok(Err(e)) => Err(fail(format!("cannot be read from: {e}"))),
+                Err(_) => Err(fail("cannot be read from".to_owned())),
+            };
+            Ok(Output { code: status.code(), stdout: collect(out.join())?, stderr: collect(err.join())? })
+        })
+    }
+
+    /// Runs in the foreground with our own input and outputs; the exit code.
+    pub fn interactive(&self) -> Result<i32> {
+        let name = self.program.to_string_lossy().into_owned();
+        SPAWNED.fetch_add(1, Ordering::Relaxed);
+        let status = self
+            .command()
+            .status()
+            .map_err(|e| Error::Child { program: name, problem: format!("cannot be started: {e}") })?;
+        Ok(status.code().unwrap_or(255))
+    }
+
+    /// Starts a child that outlives us, in a session of its own, with nothing to read and nowhere to write.
+    pub fn detach(&self) -> Result<()> {
+        let name = self.program.to_string_lossy().into_owned();
+        let mut command = self.command();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        SPAWNED.fetch_add(1, Ordering::Relaxed);
+        command
+            .spawn()
+            .map(drop)
+            .map_err(|e| Error::Child { program: name, problem: format!("cannot be started: {e}") })
+    }
+
+    /// Starts a child that reads from us (a pager) and writes to our outputs.
+    pub fn piped_into(&self) -> Result<Child> {
+        let name = self.program.to_string_lossy().into_owned();
+        SPAWNED.fetch_add(1, Ordering::Relaxed);
+        self.command()
+            .stdin(Stdio::piped())
+            .spawn()
+            .map_err(|e| Error::Child { program: name, problem: format!("cannot be started: {e}") })
+    }
+
+    fn command(&self) -> Command {
+        #[expect(clippy::disallowed_methods, reason = "the one place that starts a program")]
+        let mut command = Command::new(&self.program);
+        command.args(&self.args);
+        for name in &self.env_remove {
+            command.env_remove(name);
+        }
+        for (name, value) in &self.env {
+            command.env(name, value);
+        }
+        if let Some(cwd) = &self.cwd {
+            command.current_dir(cwd);
+        }
+        command
+    }
+}
+
+/// Waits for the child; kills its group at the deadline.
+fn wait(child: &mut Child, deadline: Duration) -> std::result::Result<std::process::ExitStatus, String> {
+    let start = Instant::now();
+    let mut pause = Duration::from_micros(200);
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Ok(status),
+            Ok(None) if start.elapsed() < deadline => {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_millis(20));
+            }
+            Ok(None) => {
+                kill_group(child);
+                return Err(format!("took longer than {} s and was stopped", deadline.as_secs_f32()));
+            }
+            Err(e) => return Err(format!("cannot be waited for: {e}")),
+        }
+    }
+}
+
+fn kill_group(child: &mut Child) {
+    let group = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    if let Some(group) = group {
+        // It may have ended meanwhile; then there is nothing to kill.
+        let _gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _reaped = child.wait();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_past_its_deadline_is_killed_with_its_group() {
+        let mut run = Run::new("sh");
+        run.args = vec!["-c".into(), "sleep 30 & wait".into()];
+        run.deadline = Duration::from_millis(50);
+        let start = Instant::now();
+        assert!(matches!(run.output(), Err(Error::Child { .. })));
+        assert!(start.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn input_larger_than_a_pipe_reaches_the_child() {
+        let mut run = Run::new("cat");
+        run.stdin = Some(vec![b'x'; 300_000]);
+        let out = run.output().expect("runs");
+        assert!(out.ok() && out.stdout.len() == 300_000);
+    }
+}
