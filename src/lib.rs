@@ -4,3 +4,4 @@
 #![cfg_attr(test, expect(clippy::disallowed_methods, reason = "unit tests arrange files and run git as the oracle"))]
 
 pub mod base;
+pub mod git;

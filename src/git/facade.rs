@@ -1,0 +1,45 @@
+//! A private git dir through which libgit2 reaches the objects of a repository that it cannot open itself (reftable,
+//! unknown extensions): its own HEAD and config, `objects` and `shallow` leading to the real ones.
+//!
+//! Lives in `<common dir>/session/facade/`, is made when first needed, and may be deleted at any time. It has no refs:
+//! nothing reads or writes refs through it.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use super::{ObjectFormat, RefName, Result};
+use crate::base::file::{self, Durability};
+use crate::base::{self};
+
+/// Opens the objects of the repository at `common_dir` through its facade.
+pub(super) fn open(common_dir: &Path, format: ObjectFormat) -> Result<git2::Repository> {
+    let dir = common_dir.join("session").join("facade");
+    let config = match format {
+        ObjectFormat::Sha1 => "[core]\n\trepositoryformatversion = 0\n\tbare = true\n".to_owned(),
+        ObjectFormat::Sha256 => format!(
+            "[core]\n\trepositoryformatversion = 1\n\tbare = true\n[extensions]\n\tobjectformat = {}\n",
+            format.name()
+        ),
+    };
+    let config_path = dir.join("config");
+    // The config is written last, so that its being right says that the rest is there.
+    if file::read_optional(&config_path)?.as_deref() != Some(config.as_bytes()) {
+        file::create_private_dir(&dir.join("refs"))?;
+        link(&dir, "objects")?;
+        link(&dir, "shallow")?;
+        let head = format!("ref: {}\n", RefName::branch("none")?);
+        file::write_atomic(&dir.join("HEAD"), head.as_bytes(), Some(0o600), Durability::Process)?;
+        file::write_atomic(&config_path, config.as_bytes(), Some(0o600), Durability::Process)?;
+    }
+    super::repo::open_git2(&dir)
+}
+
+/// Relative, so that the repository can be moved.
+fn link(dir: &Path, name: &str) -> Result<()> {
+    let at = dir.join(name);
+    match symlink(Path::new("../..").join(name), &at) {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(base::Error::io("create the link", at)(e).into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,45 @@
+//! Floor 1: everything git, nothing of ours. The only room that names `git2` or starts `git`.
+//!
+//! [`Repo`] is found once and hands out the stores: objects always by libgit2 (through a facade where libgit2 cannot open
+//! the repository), refs by libgit2 only in the `files` format and by the git command line otherwise.
+
+pub mod caps;
+pub mod cli;
+mod commit_codec;
+pub mod config;
+pub mod error;
+pub mod exclude;
+mod exclude_rules;
+mod facade;
+pub mod filters;
+pub mod head;
+pub mod index;
+mod locate;
+#[cfg(test)]
+mod matrix;
+pub mod mode;
+pub mod nested;
+pub mod objects;
+pub mod oid;
+pub mod ref_names;
+pub mod refs;
+mod refs_cli;
+mod refs_libgit2;
+pub mod repo;
+pub mod signature;
+pub mod tree;
+mod tree_codec;
+mod wildmatch;
+pub mod worktree;
+
+pub use caps::Capabilities;
+pub use error::{Error, Result};
+pub use head::Head;
+pub use mode::FileMode;
+pub use objects::{Commit, NewCommit, Objects, Signature};
+pub use oid::{ObjectFormat, Oid};
+pub use ref_names::RefName;
+pub use refs::{Expected, RefEdit, RefStore};
+pub use repo::{Repo, RepoEnv};
+pub use signature::committer;
+pub use tree::{TreeChange, TreeEntry};

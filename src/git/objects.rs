@@ -1,0 +1,317 @@
+//! Blobs, trees and commits, always by libgit2, of either object format.
+//!
+//! Reads of a missing object are [`Error::Missing`]; of a damaged one [`Error::Damaged`]. Writes are loose objects and
+//! harmless when nothing comes to refer to them. Trees and commits are encoded and decoded here (`tree_codec`,
+//! `commit_codec`): libgit2's own writers want text in UTF-8 and, in a partial clone, blobs that a promisor still owes.
+
+use bstr::BString;
+use git2::{ErrorCode, ObjectType};
+
+use super::{Error, ObjectFormat, Oid, Result, TreeEntry, commit_codec, tree_codec};
+use crate::base::Timestamp;
+
+/// Who made a commit, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// Name; need not be UTF-8.
+    pub name: BString,
+    /// Address; need not be UTF-8.
+    pub email: BString,
+    /// When, to the second.
+    pub time: Timestamp,
+    /// Minutes east of UTC.
+    pub offset: i32,
+}
+
+/// A commit as read.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// Its id.
+    pub id: Oid,
+    /// Its tree.
+    pub tree: Oid,
+    /// Its parents, in order.
+    pub parents: Vec<Oid>,
+    /// Who wrote it.
+    pub author: Signature,
+    /// Who stored it.
+    pub committer: Signature,
+    /// The whole message; need not be UTF-8.
+    pub message: BString,
+}
+
+/// A commit to write. Never signed, no hooks.
+#[derive(Clone, Debug)]
+pub struct NewCommit<'a> {
+    /// Its tree.
+    pub tree: Oid,
+    /// Its parents, in order.
+    pub parents: &'a [Oid],
+    /// Who wrote it.
+    pub author: &'a Signature,
+    /// Who stores it.
+    pub committer: &'a Signature,
+    /// The whole message.
+    pub message: &'a [u8],
+}
+
+/// Reads and writes objects. May be sent to another thread, not shared with one; see [`Objects::open_again`].
+pub struct Objects {
+    pub(super) repo: git2::Repository,
+    pub(super) format: ObjectFormat,
+}
+impl std::fmt::Debug for Objects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Objects").field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+impl ObjectFormat {
+    /// The id that these bytes would have as a blob; needs no repository, so any thread may ask.
+    pub fn hash_blob(self, bytes: &[u8]) -> Result<Oid> {
+        git2::Oid::hash_object_ext(ObjectType::Blob, bytes, self.git2())
+            .map(Oid::from_git2)
+            .map_err(Error::libgit2("hash some bytes"))
+    }
+}
+
+impl Objects {
+    pub(super) fn new(repo: git2::Repository, format: ObjectFormat) -> Self {
+        Self { repo, format }
+    }
+    /// A second handle on the same objects, for another thread.
+    pub fn open_again(&self) -> Result<Self> {
+        Ok(Self::new(super::repo::open_git2(self.repo.path())?, self.format))
+    }
+    /// The object format.
+    pub fn format(&self) -> ObjectFormat {
+        self.format
+    }
+    /// Whether the object is here (loose, packed or in an alternate).
+    pub fn exists(&self, oid: Oid) -> bool {
+        let Ok(id) = oid.git2() else { return false };
+        // libgit2 looks for new packs before it says no.
+        self.repo.odb().is_ok_and(|odb| odb.exists(id))
+    }
+    /// Size in bytes of a blob, without reading it.
+    pub fn blob_size(&self, oid: Oid) -> Result<u64> {
+        let (size, kind) = self.odb()?.read_header(oid.git2()?).map_err(|e| unreadable(oid, e))?;
+        expect_kind(oid, kind, ObjectType::Blob)?;
+        Ok(size as u64)
+    }
+    /// A blob's content.
+    pub fn read_blob(&self, oid: Oid) -> Result<Vec<u8>> {
+        self.read(oid, ObjectType::Blob, <[u8]>::to_vec)
+    }
+    /// The id that these bytes would have as a blob; writes nothing.
+    pub fn hash_blob(&self, bytes: &[u8]) -> Result<Oid> {
+        self.format.hash_blob(bytes)
+    }
+    /// Writes a blob; does nothing where it exists.
+    pub fn write_blob(&self, bytes: &[u8]) -> Result<Oid> {
+        self.write(ObjectType::Blob, bytes)
+    }
+    /// Streams a reader into a blob with constant memory.
+    pub fn write_blob_from(&self, reader: &mut dyn std::io::Read) -> Result<Oid> {
+        let attempted = "write a blob";
+        let mut writer = self.repo.blob_writer(None).map_err(Error::libgit2(attempted))?;
+        std::io::copy(reader, &mut writer).map_err(|e| Error::Libgit2 {
+            attempted: attempted.to_owned(),
+            source: git2::Error::from_str(&e.to_string()),
+        })?;
+        writer.commit().map(Oid::from_git2).map_err(Error::libgit2(attempted))
+    }
+    /// The entries of one tree, in git's order. The empty tree's id needs no object.
+    pub fn read_tree(&self, oid: Oid) -> Result<Vec<TreeEntry>> {
+        if oid == self.format.empty_tree() {
+            return Ok(Vec::new());
+        }
+        self.read(oid, ObjectType::Tree, |bytes| tree_codec::decode(oid, bytes))?
+    }
+    /// Writes one tree; entries may be in any order; names that git refuses are an error; an empty list gives the empty tree.
+    pub fn write_tree(&self, entries: &[TreeEntry]) -> Result<Oid> {
+        self.write(ObjectType::Tree, &tree_codec::encode(self.format, entries)?)
+    }
+    /// A commit.
+    pub fn read_commit(&self, oid: Oid) -> Result<Commit> {
+        self.read(oid, ObjectType::Commit, |bytes| commit_codec::decode(oid, bytes))?
+    }
+    /// Writes a commit; its tree and parents must exist.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] where one does not; a message with a NUL byte, which git cuts there.
+    pub fn write_commit(&self, commit: &NewCommit<'_>) -> Result<Oid> {
+        for oid in std::iter::once(commit.tree).chain(commit.parents.iter().copied()) {
+            if !self.exists(oid) {
+                return Err(Error::Missing { oid });
+            }
+        }
+        self.write(ObjectType::Commit, &commit_codec::encode(commit)?)
+    }
+    /// An object id from a unique prefix of at least four hex digits, where it names a commit.
+    ///
+    /// # Errors
+    /// [`Error::AmbiguousOid`] where several objects begin so.
+    pub fn commit_by_prefix(&self, prefix: &str) -> Result<Option<Oid>> {
+        let full = self.format.id_len() * 2;
+        if prefix.len() < 4 || prefix.len() > full || !prefix.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Ok(None);
+        }
+        let odb = self.odb()?;
+        let found = git2::Oid::from_str_ext(prefix, self.format.git2())
+            .and_then(|short| odb.exists_prefix(short, prefix.len()))
+            .and_then(|oid| odb.read_header(oid).map(|(_, kind)| (oid, kind)));
+        match found {
+            Ok((oid, ObjectType::Commit)) => Ok(Some(Oid::from_git2(oid))),
+            Ok(_) => Ok(None),
+            Err(e) if e.code() == ErrorCode::NotFound => Ok(None),
+            Err(e) if e.code() == ErrorCode::Ambiguous => Err(Error::AmbiguousOid { prefix: prefix.to_owned() }),
+            Err(e) => Err(Error::libgit2(format!("look up {prefix}"))(e)),
+        }
+    }
+    /// Whether `ancestor` is `of` or reachable from it.
+    pub fn is_ancestor(&self, ancestor: Oid, of: Oid) -> Result<bool> {
+        if ancestor == of {
+            return Ok(true);
+        }
+        for oid in [ancestor, of] {
+            if !self.exists(oid) {
+                return Err(Error::Missing { oid });
+            }
+        }
+        self.repo
+            .graph_descendant_of(of.git2()?, ancestor.git2()?)
+            .map_err(Error::libgit2(format!("walk from {of} to {ancestor}")))
+    }
+
+    fn odb(&self) -> Result<git2::Odb<'_>> {
+        self.repo.odb().map_err(Error::libgit2("open the object store"))
+    }
+
+    fn read<T>(&self, oid: Oid, kind: ObjectType, take: impl FnOnce(&[u8]) -> T) -> Result<T> {
+        let odb = self.odb()?;
+        let object = odb.read(oid.git2()?).map_err(|e| unreadable(oid, e))?;
+        expect_kind(oid, object.kind(), kind)?;
+        Ok(take(object.data()))
+    }
+
+    fn write(&self, kind: ObjectType, bytes: &[u8]) -> Result<Oid> {
+        self.odb()?.write(kind, bytes).map(Oid::from_git2).map_err(Error::libgit2(format!("write a {kind}")))
+    }
+}
+
+fn expect_kind(oid: Oid, found: ObjectType, wanted: ObjectType) -> Result<()> {
+    if found == wanted {
+        return Ok(());
+    }
+    Err(Error::Damaged { what: format!("object {oid} is a {found}, where a {wanted} should be") })
+}
+
+fn unreadable(oid: Oid, error: git2::Error) -> Error {
+    match (error.code(), error.class()) {
+        (ErrorCode::NotFound, _) => Error::Missing { oid },
+        (_, git2::ErrorClass::Os) => Error::libgit2(format!("read object {oid}"))(error),
+        _ => Error::Damaged { what: format!("object {oid}: {}", error.message()) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::git::FileMode;
+    use crate::git::matrix::Bench;
+
+    #[test]
+    fn objects_of_every_kind_read_back_and_are_those_of_git() {
+        for bench in Bench::all() {
+            let repo = bench.repo();
+            let objects = &repo.objects;
+            let blob = objects.write_blob(b"one\n").expect("writes");
+            assert_eq!(blob, objects.hash_blob(b"one\n").expect("hashes"));
+            let mut reader: &[u8] = b"streamed\n";
+            let streamed = objects.write_blob_from(&mut reader).expect("writes");
+            assert_eq!(objects.read_blob(streamed).expect("reads"), b"streamed\n");
+            assert_eq!(objects.blob_size(blob).expect("reads"), 4);
+            let entry = |name: &str, mode, oid| TreeEntry { name: name.into(), mode, oid };
+            let inner = objects.write_tree(&[entry("x", FileMode::Executable, blob)]).expect("writes");
+            let entries = [
+                entry("a", FileMode::Tree, inner),
+                entry("a.b", FileMode::File, blob),
+                entry("a-b", FileMode::Symlink, streamed),
+            ];
+            let tree = objects.write_tree(&entries).expect("writes");
+            let names: Vec<_> = objects.read_tree(tree).expect("reads").into_iter().map(|e| e.name).collect();
+            assert_eq!(names, ["a-b", "a.b", "a"], "folders sort as if they ended in a slash");
+            let empty = objects.write_tree(&[]).expect("writes");
+            assert_eq!(empty, objects.format().empty_tree());
+            let author = Signature {
+                name: b"\xff<N\n".into(),
+                email: "e@x".into(),
+                time: Timestamp::from_seconds(1_700_000_000),
+                offset: -210,
+            };
+            let head = repo.head().expect("reads").commit.expect("born");
+            let new =
+                NewCommit { tree, parents: &[head], author: &author, committer: &author, message: b"s\n\nb\xff\n" };
+            let commit = objects.write_commit(&new).expect("writes");
+            let back = objects.read_commit(commit).expect("reads");
+            assert_eq!((back.tree, back.parents), (tree, vec![head]));
+            assert_eq!(back.message, &b"s\n\nb\xff\n"[..]);
+            assert_eq!(back.author, Signature { name: b"\xffN".into(), ..author.clone() });
+            assert_eq!(bench.git(&["cat-file", "-t", &commit.to_string()]), "commit", "{}", bench.kind);
+            assert!(objects.is_ancestor(head, commit).expect("walks"));
+            assert!(!objects.is_ancestor(commit, head).expect("walks"));
+            let short = &commit.to_string()[..12];
+            assert_eq!(objects.commit_by_prefix(short).expect("looks"), Some(commit));
+            assert_eq!(objects.commit_by_prefix(&tree.to_string()).expect("looks"), None);
+            assert_eq!(objects.commit_by_prefix("0123456789").expect("looks"), None);
+            let keep = crate::git::RefName::branch("keep").expect("valid");
+            bench.git(&["update-ref", keep.as_str(), &commit.to_string()]);
+            assert_eq!(bench.git(&["fsck", "--strict", "--no-dangling"]), "", "{}", bench.kind);
+        }
+    }
+
+    #[test]
+    fn packed_objects_are_found_after_another_process_packed_them() {
+        for bench in Bench::all() {
+            let repo = bench.repo();
+            let blob = repo.objects.write_blob(b"packed later\n").expect("writes");
+            bench.git_with(&["pack-objects", "-q", ".git-none"], Vec::new());
+            let pack = repo.common_dir.join("objects/pack/pack");
+            bench.git_with(&["pack-objects", "-q", &pack.display().to_string()], format!("{blob}\n").into_bytes());
+            bench.git(&["prune-packed"]);
+            assert!(repo.objects.exists(blob), "{}", bench.kind);
+            assert_eq!(repo.objects.read_blob(blob).expect("reads"), b"packed later\n");
+        }
+    }
+
+    #[test]
+    fn a_missing_object_and_a_damaged_one_are_told_apart() {
+        let bench = Bench::plain();
+        let repo = bench.repo();
+        let absent = repo.objects.hash_blob(b"never written").expect("hashes");
+        assert!(matches!(repo.objects.read_blob(absent), Err(Error::Missing { oid }) if oid == absent));
+        assert!(!repo.objects.exists(absent));
+        let tree = Oid::parse(&bench.git(&["rev-parse", "HEAD^{tree}"])).expect("an id");
+        assert!(matches!(repo.objects.read_blob(tree), Err(Error::Damaged { .. })));
+        let blob = repo.objects.write_blob(b"will be damaged").expect("writes").to_string();
+        let file = repo.common_dir.join("objects").join(&blob[..2]).join(&blob[2..]);
+        std::fs::remove_file(&file).expect("removes");
+        std::fs::write(&file, b"nonsense").expect("writes");
+        let blob = Oid::parse(&blob).expect("an id");
+        assert!(matches!(bench.repo().objects.read_blob(blob), Err(Error::Damaged { .. })));
+    }
+
+    #[test]
+    fn trees_with_names_that_git_refuses_are_not_written() {
+        let bench = Bench::plain();
+        let repo = bench.repo();
+        let oid = repo.objects.write_blob(b"").expect("writes");
+        for name in [".git", "a/b", "", "..", "GIT~1"] {
+            let entry = TreeEntry { name: name.into(), mode: FileMode::File, oid };
+            assert!(repo.objects.write_tree(&[entry]).is_err(), "{name:?}");
+        }
+        let twice = [FileMode::File, FileMode::Symlink].map(|mode| TreeEntry { name: "a".into(), mode, oid });
+        assert!(repo.objects.write_tree(&twice).is_err());
+    }
+}

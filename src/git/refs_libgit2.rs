@@ -1,0 +1,114 @@
+//! Refs in the `files` format, by libgit2. Cannot be had for any other format: libgit2 would list nothing without an error
+//! and write refs that git never sees.
+
+use std::path::Path;
+
+use git2::ErrorCode;
+
+use super::{Capabilities, Error, Expected, ObjectFormat, Oid, RefEdit, RefName, RefStore, Result};
+
+/// The store.
+pub(super) struct Libgit2Refs {
+    repo: git2::Repository,
+}
+
+impl std::fmt::Debug for Libgit2Refs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Libgit2Refs").finish_non_exhaustive()
+    }
+}
+
+impl Libgit2Refs {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// A repository of another ref format, or one that libgit2 does not open.
+    pub fn open(git_dir: &Path, caps: &Capabilities) -> Result<Self> {
+        if caps.ref_format != "files" || !caps.libgit2_opens {
+            return Err(Error::Unsupported {
+                path: git_dir.to_owned(),
+                reason: format!("libgit2 cannot read refs of the format {}", caps.ref_format),
+            });
+        }
+        Ok(Self { repo: super::repo::open_git2(git_dir)? })
+    }
+
+    /// Turns what libgit2 says of a failed edit into what a caller can act on.
+    fn refused(&self, edit: &RefEdit, error: git2::Error) -> Error {
+        let name = edit.name.to_string();
+        match error.code() {
+            ErrorCode::Locked => Error::RefLocked { name },
+            ErrorCode::Modified | ErrorCode::NotFound | ErrorCode::Exists => match self.read(&edit.name) {
+                // `Exists` for an absent ref: another ref's name is a folder of this one.
+                Ok(None) if error.code() == ErrorCode::Exists => Error::libgit2(format!("update {name}"))(error),
+                Ok(actual) => Error::Lost { name, actual },
+                Err(e) => e,
+            },
+            _ => Error::libgit2(format!("update {name}"))(error),
+        }
+    }
+
+    fn delete(&self, edit: &RefEdit, old: Oid) -> Result<()> {
+        let mut found = self.repo.find_reference(edit.name.as_str()).map_err(|e| self.refused(edit, e))?;
+        let actual = found.target().map(Oid::from_git2);
+        if actual != Some(old) {
+            return Err(Error::Lost { name: edit.name.to_string(), actual });
+        }
+        // libgit2 compares once more under the lock.
+        found.delete().map_err(|e| self.refused(edit, e))
+    }
+}
+
+impl RefStore for Libgit2Refs {
+    fn read(&self, name: &RefName) -> Result<Option<Oid>> {
+        match self.repo.refname_to_id(name.as_str()) {
+            Ok(oid) => Ok(Some(Oid::from_git2(oid))),
+            Err(e) if e.code() == ErrorCode::NotFound => Ok(None),
+            Err(e) => Err(Error::libgit2(format!("read {name}"))(e)),
+        }
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<(RefName, Oid)>> {
+        let attempted = || format!("list the refs {prefix}");
+        let refs = self.repo.references_glob(&format!("{prefix}*")).map_err(Error::libgit2(attempted()))?;
+        let mut found = Vec::new();
+        for one in refs {
+            let one = one.map_err(Error::libgit2(attempted()))?;
+            let oid = one.target().or_else(|| one.resolve().ok().and_then(|r| r.target()));
+            let name = one.name().ok().and_then(|name| RefName::from_git(name).ok());
+            if let (Some(name), Some(oid)) = (name, oid) {
+                found.push((name, Oid::from_git2(oid)));
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    fn update(&self, edit: &RefEdit) -> Result<()> {
+        let name = edit.name.as_str();
+        match (edit.new, edit.expected) {
+            (Some(new), expected) => {
+                // Absent is the zero id here and not `force: false`: in a linked worktree libgit2 looks for an existing ref
+                // in the wrong folder then, and overwrites it.
+                let old = match expected {
+                    Expected::Exactly(old) => old.git2()?,
+                    Expected::Absent if new.format() == ObjectFormat::Sha256 => git2::Oid::ZERO_SHA256,
+                    Expected::Absent => git2::Oid::ZERO_SHA1,
+                };
+                self.repo
+                    .reference_matching(name, new.git2()?, true, old, &edit.message)
+                    .map(drop)
+                    .map_err(|e| self.refused(edit, e))
+            }
+            (None, Expected::Exactly(old)) => self.delete(edit, old),
+            (None, Expected::Absent) => match self.read(&edit.name)? {
+                None => Ok(()),
+                actual => Err(Error::Lost { name: name.to_owned(), actual }),
+            },
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        "libgit2"
+    }
+}
