@@ -4,5 +4,6 @@
 #![cfg_attr(test, expect(clippy::disallowed_methods, reason = "unit tests arrange files and run git as the oracle"))]
 
 pub mod base;
+pub mod engine;
 pub mod git;
 pub mod model;

@@ -1,0 +1,147 @@
+//! Whose change is it? Finds the paths of a plan that someone else than this session changed since the target (design 3.7).
+//!
+//! A path's content is followed back from the present, checkpoint by checkpoint. It is foreign if it changed outside of this
+//! session's turns, or while another session of this worktree had a turn open and no tool of ours named the path.
+
+use std::collections::{HashMap, HashSet};
+
+use super::history::{Half, History};
+use super::{Result, layout, store};
+use crate::base::{RepoPath, Timestamp};
+use crate::git::{FileMode, Oid, Repo, tree};
+use crate::model::{Checkpoint, Kind, Scope};
+
+/// A stretch of time in which another session had a turn open; without an end it still has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// When it began.
+    pub from: Timestamp,
+    /// When it was closed.
+    pub to: Option<Timestamp>,
+}
+
+/// What is needed to judge.
+#[derive(Debug)]
+pub struct Question<'a> {
+    /// The session's chain.
+    pub history: &'a History,
+    /// The tree now.
+    pub present: Oid,
+    /// The moment now.
+    pub now: Timestamp,
+    /// Where the restore goes.
+    pub target: &'a Checkpoint,
+    /// Windows of other sessions of this worktree.
+    pub others: &'a [Window],
+}
+
+/// The paths that are foreign, in the order given.
+pub fn find(repo: &Repo, question: &Question<'_>, paths: &[RepoPath]) -> Result<Vec<RepoPath>> {
+    let Some(tip) = question.history.tip() else { return Ok(Vec::new()) };
+    let open_after = question.history.open_after();
+    let line_of_target: HashSet<u64> =
+        question.history.live_line(question.target, Half::Code).map(|c| c.number).collect();
+    let mut search =
+        Search { repo, question, open_after, line_of_target, trees: HashMap::new(), named: HashMap::new() };
+    let mut foreign = Vec::new();
+    for path in paths {
+        if search.is_foreign(tip, path)? {
+            foreign.push(path.clone());
+        }
+    }
+    Ok(foreign)
+}
+
+struct Search<'a> {
+    repo: &'a Repo,
+    question: &'a Question<'a>,
+    open_after: HashMap<u64, bool>,
+    line_of_target: HashSet<u64>,
+    trees: HashMap<Oid, Oid>,
+    named: HashMap<u64, Vec<RepoPath>>,
+}
+
+type Content = Option<(FileMode, Oid)>;
+
+impl Search<'_> {
+    fn is_foreign(&mut self, tip: &Checkpoint, path: &RepoPath) -> Result<bool> {
+        let mut content = tree::lookup(&self.repo.objects, self.question.present, path)?;
+        // The step that is not yet a checkpoint.
+        let at_tip = self.content(tip, path)?;
+        if content != at_tip {
+            if !self.is_open_after(tip) || self.in_other_window(tip.time, None) {
+                return Ok(true);
+            }
+            content = at_tip;
+        }
+        let history = self.question.history;
+        let mut at = tip;
+        while !self.line_of_target.contains(&at.number) {
+            if at.kind.is_move()
+                && let Some(target) = at.movement.and_then(|m| history.number(m.target))
+                && self.content(target, path)? == content
+            {
+                at = target;
+                continue;
+            }
+            let Some(before) = history.before(at) else { break };
+            let older = self.content(before, path)?;
+            if older != content {
+                let own_step = at.kind.is_move() || at.kind == Kind::Revert;
+                if !own_step && (!self.is_open_after(before) || self.is_others_step(before, at, path)?) {
+                    return Ok(true);
+                }
+                content = older;
+            }
+            at = before;
+        }
+        Ok(false)
+    }
+
+    fn is_open_after(&self, checkpoint: &Checkpoint) -> bool {
+        self.open_after.get(&checkpoint.number).copied().unwrap_or(false)
+    }
+
+    /// Both have a turn open: ours only if a tool of ours named the path in this turn.
+    fn is_others_step(&mut self, before: &Checkpoint, at: &Checkpoint, path: &RepoPath) -> Result<bool> {
+        if !self.in_other_window(before.time, Some(at.time)) {
+            return Ok(false);
+        }
+        let history = self.question.history;
+        let turn = at.turn;
+        let mut tools = history.all().iter().filter(|c| c.kind == Kind::Tool && c.turn == turn && turn.is_some());
+        tools.try_fold(true, |others, tool| Ok(others && !self.names(tool, path)?))
+    }
+
+    fn names(&mut self, tool: &Checkpoint, path: &RepoPath) -> Result<bool> {
+        if tool.scope != Scope::Paths {
+            return Ok(false);
+        }
+        if !self.named.contains_key(&tool.number) {
+            let only = layout::read_skipped(&self.repo.objects, tool.meta_tree)?.only;
+            self.named.insert(tool.number, only);
+        }
+        Ok(self.named.get(&tool.number).is_some_and(|only| only.contains(path)))
+    }
+
+    /// Commit times are whole seconds, so a step takes in the whole of its first and last second.
+    fn in_other_window(&self, from: Timestamp, to: Option<Timestamp>) -> bool {
+        let to = to.unwrap_or(self.question.now).seconds() + 1;
+        self.question
+            .others
+            .iter()
+            .any(|w| w.from.seconds() < to && w.to.is_none_or(|end| end.seconds() >= from.seconds()))
+    }
+
+    fn content(&mut self, checkpoint: &Checkpoint, path: &RepoPath) -> Result<Content> {
+        let tree = match self.trees.get(&checkpoint.code) {
+            Some(tree) => *tree,
+            None => {
+                let tree = store::code_tree(self.repo, checkpoint)?;
+                self.trees.insert(checkpoint.code, tree);
+                tree
+            }
+        };
+        Ok(tree::lookup(&self.repo.objects, tree, path)?)
+    }
+}

@@ -1,0 +1,144 @@
+//! Where things lie in a session tree (docs/storage-format.md), and reading them.
+
+use super::{Result, local};
+use crate::base::RepoPath;
+use crate::git::{Error as GitError, FileMode, Objects, Oid, tree};
+use crate::model::session::Stream;
+use crate::model::snapshot::Modes;
+use crate::model::{Manifest, Session, Skipped, TurnRow, codec};
+
+/// A path of the session tree; the parts are ours and always valid.
+fn path(text: &str) -> Result<RepoPath> {
+    Ok(RepoPath::new(text)?)
+}
+
+/// `manifest.json`.
+pub fn manifest() -> Result<RepoPath> {
+    path("manifest.json")
+}
+
+/// `session.json`.
+pub fn session() -> Result<RepoPath> {
+    path("session.json")
+}
+
+/// `skipped.json`.
+pub fn skipped() -> Result<RepoPath> {
+    path("skipped.json")
+}
+
+/// `modes`.
+pub fn modes() -> Result<RepoPath> {
+    path("modes")
+}
+
+/// `index`: the staged tree.
+pub fn index() -> Result<RepoPath> {
+    path("index")
+}
+
+/// `index-conflicts/<stage>`.
+pub fn index_conflict(stage: u8) -> Result<RepoPath> {
+    path(&format!("index-conflicts/{stage}"))
+}
+
+/// `turns/NN/NN`: row `n`, from 0, in the order of writing.
+pub fn row(n: u32) -> Result<RepoPath> {
+    path(&format!("turns/{:02x}/{:02x}", n >> 8, n & 0xff))
+}
+
+/// `chat/<stream>`.
+pub fn stream(id: &str) -> Result<RepoPath> {
+    path(&format!("chat/{}", local::component(id)))
+}
+
+/// `chat/<stream>/NNNN/NNNN`: piece `n`, from 0.
+pub fn piece(id: &str, n: u32) -> Result<RepoPath> {
+    path(&format!("chat/{}/{:04x}/{:04x}", local::component(id), n >> 8, n & 0xff))
+}
+
+/// The blob at a path of a session tree; `None` where there is none.
+pub fn read_blob(objects: &Objects, tree: Oid, at: &RepoPath) -> Result<Option<Vec<u8>>> {
+    match tree::lookup(objects, tree, at)? {
+        Some((mode, oid)) if mode.is_blob() => Ok(Some(objects.read_blob(oid)?)),
+        Some(_) => Err(GitError::Damaged { what: format!("{at} in a session tree is no file") }.into()),
+        None => Ok(None),
+    }
+}
+
+/// Reads and checks the manifest, then `session.json`.
+pub fn read_session(objects: &Objects, tree: Oid) -> Result<Session> {
+    let need = |at: RepoPath| -> Result<Vec<u8>> {
+        read_blob(objects, tree, &at)?
+            .ok_or_else(|| GitError::Damaged { what: format!("a session tree without {at}") }.into())
+    };
+    Manifest::decode(&need(manifest()?)?)?;
+    Ok(codec::decode("session.json", &need(session()?)?)?)
+}
+
+/// Reads `skipped.json`; nothing skipped where it is absent.
+pub fn read_skipped(objects: &Objects, tree: Oid) -> Result<Skipped> {
+    match read_blob(objects, tree, &skipped()?)? {
+        Some(bytes) => Ok(codec::decode("skipped.json", &bytes)?),
+        None => Ok(Skipped::default()),
+    }
+}
+
+/// Reads `modes`; none where it is absent.
+pub fn read_modes(objects: &Objects, tree: Oid) -> Result<Modes> {
+    match read_blob(objects, tree, &modes()?)? {
+        Some(bytes) => Ok(codec::decode("modes", &bytes)?),
+        None => Ok(Modes::default()),
+    }
+}
+
+/// Reads one row.
+pub fn read_row(objects: &Objects, tree: Oid, n: u32) -> Result<TurnRow> {
+    let at = row(n)?;
+    let bytes = read_blob(objects, tree, &at)?
+        .ok_or_else(|| GitError::Damaged { what: format!("a session tree without {at}") })?;
+    Ok(codec::decode("a turn row", &bytes)?)
+}
+
+/// Reads all rows, in the order of writing.
+pub fn read_rows(objects: &Objects, tree: Oid, session: &Session) -> Result<Vec<TurnRow>> {
+    (0..session.rows).map(|n| read_row(objects, tree, n)).collect()
+}
+
+/// The rows of the live stream with their places, in the order of turns. The last row of a turn wins.
+pub fn live_rows(session: &Session, rows: &[TurnRow]) -> Vec<(u32, TurnRow)> {
+    let mut live: Vec<(u32, TurnRow)> = Vec::new();
+    for (n, row) in (0_u32..).zip(rows) {
+        if session.agent.live.as_deref() == Some(row.stream.as_str()) {
+            live.retain(|(_, r)| r.turn < row.turn);
+            live.push((n, row.clone()));
+        }
+    }
+    live
+}
+
+/// The ids of a stream's pieces from piece `from` on, in order.
+pub fn pieces(objects: &Objects, tree: Oid, stream: &Stream, from: u32) -> Result<Vec<Oid>> {
+    let mut oids = Vec::new();
+    for fan in (from >> 8)..=(stream.pieces.saturating_sub(1) >> 8) {
+        let folder = self::stream(&stream.id)?.join(format!("{fan:04x}").as_bytes())?;
+        let Some((FileMode::Tree, oid)) = tree::lookup(objects, tree, &folder)? else { continue };
+        let mut entries = objects.read_tree(oid)?;
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        let skip = if fan == from >> 8 { (from & 0xff) as usize } else { 0 };
+        oids.extend(entries.into_iter().skip(skip).map(|e| e.oid));
+    }
+    if oids.len() != (stream.pieces - from.min(stream.pieces)) as usize {
+        return Err(GitError::Damaged { what: format!("the transcript {} lacks pieces", stream.id) }.into());
+    }
+    Ok(oids)
+}
+
+/// A whole stream: the agent's file, byte for byte.
+pub fn read_stream(objects: &Objects, tree: Oid, stream: &Stream) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(usize::try_from(stream.bytes).unwrap_or(0));
+    for oid in pieces(objects, tree, stream, 0)? {
+        bytes.extend_from_slice(&objects.read_blob(oid)?);
+    }
+    Ok(bytes)
+}

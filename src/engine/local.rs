@@ -1,0 +1,163 @@
+//! Small files of ours in the git dirs: which session a worktree is on, which session an agent's id belongs to, the log.
+//!
+//! None is the only copy of anything: `native/` can be found again from the refs, `current` only says what is meant by default.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Result};
+use crate::base::file::{self, Durability};
+use crate::base::{SessionId, Timestamp};
+use crate::git::Repo;
+
+/// Bytes that the log may grow to before its older half is dropped.
+const LOG_BYTES: u64 = 256 * 1024;
+
+/// The folder shared by all worktrees, made where absent.
+pub fn shared_dir(repo: &Repo) -> Result<PathBuf> {
+    let dir = repo.common_dir.join("session");
+    file::create_private_dir(&dir)?;
+    Ok(dir)
+}
+
+/// The folder of this worktree, made where absent.
+pub fn worktree_dir(repo: &Repo) -> Result<PathBuf> {
+    let dir = repo.git_dir.join("session");
+    file::create_private_dir(&dir)?;
+    Ok(dir)
+}
+
+/// The session of this worktree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Current {
+    /// Which.
+    pub session: SessionId,
+    /// Its agent just emptied the conversation; the next session start goes on with this session.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cleared: bool,
+}
+
+/// The session that commands in this worktree mean by default; `None` where none runs.
+pub fn current(repo: &Repo) -> Result<Option<Current>> {
+    let bytes = file::read_optional(&repo.git_dir.join("session").join("current"))?;
+    // Damaged is as good as absent: it only names a default.
+    Ok(bytes.and_then(|b| serde_json::from_slice(&b).ok()))
+}
+
+/// Sets or clears the session of this worktree.
+pub fn set_current(repo: &Repo, current: Option<&Current>) -> Result<()> {
+    let path = worktree_dir(repo)?.join("current");
+    match current {
+        None => file::remove_optional(&path).map(drop)?,
+        Some(wanted) if self::current(repo)?.as_ref() == Some(wanted) => {}
+        Some(wanted) => write_json(&path, wanted)?,
+    }
+    Ok(())
+}
+
+/// What is known of an agent's own session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Native {
+    /// Our session.
+    pub session: SessionId,
+    /// Its transcript file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<PathBuf>,
+    /// The file's inode when it was last stored; another one means that the agent wrote it anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inode: Option<u64>,
+}
+
+/// What is cached of an agent's id.
+pub fn native(repo: &Repo, id: &str) -> Result<Option<Native>> {
+    let bytes = file::read_optional(&repo.common_dir.join("session").join("native").join(component(id)))?;
+    Ok(bytes.and_then(|b| serde_json::from_slice(&b).ok()))
+}
+
+/// Caches what is known of an agent's id.
+pub fn set_native(repo: &Repo, id: &str, known: &Native) -> Result<()> {
+    if native(repo, id)?.as_ref() == Some(known) {
+        return Ok(());
+    }
+    let dir = shared_dir(repo)?.join("native");
+    file::create_private_dir(&dir)?;
+    write_json(&dir.join(component(id)), known)
+}
+
+/// A file of the work tree that `enable` wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Installed {
+    /// Relative to the top of the work tree.
+    pub path: String,
+    /// Whether it was not there before.
+    pub created: bool,
+}
+
+/// What `enable` wrote into the work tree.
+pub fn installed(repo: &Repo) -> Result<Vec<Installed>> {
+    let bytes = file::read_optional(&repo.common_dir.join("session").join("installed"))?;
+    Ok(bytes.and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default())
+}
+
+/// Notes what `enable` wrote; nothing removes the note.
+pub fn set_installed(repo: &Repo, files: &[Installed]) -> Result<()> {
+    let path = shared_dir(repo)?.join("installed");
+    if files.is_empty() {
+        file::remove_optional(&path).map(drop).map_err(Into::into)
+    } else {
+        write_json(&path, &files)
+    }
+}
+
+/// Appends a line to the log; hooks have nowhere else to say what went wrong.
+pub fn log(repo: &Repo, now: Timestamp, line: &str) -> Result<()> {
+    let dir = shared_dir(repo)?.join("log");
+    file::create_private_dir(&dir)?;
+    Ok(file::append_line_bounded(
+        &dir.join("hooks.log"),
+        &format!("{now} {}", crate::base::text::sanitise(line)),
+        LOG_BYTES,
+    )?)
+}
+
+/// A string from outside as one safe part of a path: letters, digits, `.`, `_` and `-` stay, the rest is percent-encoded;
+/// a long one is cut and ends in a hash of the whole.
+pub fn component(text: &str) -> String {
+    let mut out = String::new();
+    for (at, byte) in text.bytes().enumerate() {
+        if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' || byte == b'.' && at > 0 {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02x}"));
+        }
+    }
+    if out.len() > 120 {
+        let hash =
+            text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+        out.truncate(100);
+        out.push_str(&format!("%-{hash:016x}"));
+    }
+    if out.is_empty() { "%".to_owned() } else { out }
+}
+
+fn write_json<T: Serialize>(path: &std::path::Path, value: &T) -> Result<()> {
+    let bytes =
+        serde_json::to_vec(value).map_err(|e| Error::Damaged { path: path.to_owned(), problem: e.to_string() })?;
+    Ok(file::write_atomic(path, &bytes, Some(0o600), Durability::Process)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_id_of_an_agent_leaves_its_folder() {
+        assert_eq!(component("094320c0-d68c"), "094320c0-d68c");
+        assert_eq!(component("../../x"), "%2e.%2f..%2fx");
+        assert_eq!(component(".git"), "%2egit");
+        assert_eq!(component(""), "%");
+        let long = "a".repeat(500);
+        assert!(component(&long).len() <= 120 && component(&long) != component(&"a".repeat(501)));
+    }
+}

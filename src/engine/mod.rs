@@ -1,0 +1,22 @@
+//! Floor 3: snapshots, the store of checkpoints, restore. What the tool exists for.
+
+pub mod error;
+pub mod foreign;
+pub mod history;
+pub mod journal;
+pub mod layout;
+pub mod local;
+pub mod plan;
+pub mod restore;
+pub mod snapshot;
+pub mod stat_cache;
+pub mod store;
+pub mod stream;
+pub mod writers;
+
+pub use error::{Error, Result};
+pub use plan::{Plan, PlanItem};
+pub use snapshot::Snapshot;
+
+/// How the names of the restore writer's temporary files begin; no snapshot takes them.
+pub const TEMP_PREFIX: &str = ".session-restore-";

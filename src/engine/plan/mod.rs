@@ -1,0 +1,201 @@
+//! The plan of a restore: what would be written, deleted and changed; the same value that `--dry-run` prints (design 3.7).
+//!
+//! A plan never deletes what the target did not look at or would ignore, and says beforehand what stands in its way
+//! ([`obstacles`]): a restore is refused as a whole rather than done by half.
+
+mod names;
+mod obstacles;
+
+use super::restore::dirs::{Place, WorkTree};
+use super::{Result, Snapshot};
+use crate::base::RepoPath;
+use crate::git::exclude::Exclude;
+use crate::git::{Error as GitError, FileMode, Oid, Repo, TreeChange, tree};
+use crate::model::{Scope, Skipped};
+
+pub(super) use names::Names;
+
+/// What a restore does to a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// The file is made or its content replaced.
+    Write,
+    /// The file is removed.
+    Delete,
+    /// Only the exec bit changes.
+    Mode,
+}
+
+/// One path of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanItem {
+    /// Which.
+    pub path: RepoPath,
+    /// What happens.
+    pub action: Action,
+    /// What is there now; `None` where nothing is.
+    pub old: Option<(FileMode, Oid)>,
+    /// What will be there; `None` where nothing will be.
+    pub new: Option<(FileMode, Oid)>,
+}
+
+impl PlanItem {
+    /// The item that takes `path` from one state to another; the action follows from them.
+    pub fn new(path: RepoPath, old: Option<(FileMode, Oid)>, new: Option<(FileMode, Oid)>) -> Self {
+        let is_file = |mode| matches!(mode, FileMode::File | FileMode::Executable);
+        let action = match (old, new) {
+            (_, None) => Action::Delete,
+            (Some((was, before)), Some((is, after))) if before == after && is_file(was) && is_file(is) => Action::Mode,
+            _ => Action::Write,
+        };
+        Self { path, action, old, new }
+    }
+}
+
+/// Why a difference is left as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The target did not look at this path, or it is outside of a sparse checkout.
+    NotLookedAt,
+    /// The rules of the target ignore it.
+    Ignored,
+    /// A submodule or nested repository; its content is its own.
+    Gitlink,
+    /// The caller chose to leave it.
+    Chosen,
+}
+
+/// Something on disk that a write would destroy and that no checkpoint holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// The path of the plan.
+    pub path: RepoPath,
+    /// What is in the way, as a phrase: `an ignored file is in its place`.
+    pub reason: String,
+}
+
+/// What to go to.
+#[derive(Clone, Debug)]
+pub struct Target<'a> {
+    /// The code tree.
+    pub tree: Oid,
+    /// How much its checkpoint looked at.
+    pub scope: Scope,
+    /// What its checkpoint left out.
+    pub skipped: &'a Skipped,
+    /// Only these paths and what is below them; `None` for all.
+    pub only: Option<&'a [RepoPath]>,
+    /// Leave these as they are.
+    pub leave: &'a [RepoPath],
+}
+
+/// The plan.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The tree before.
+    pub present: Oid,
+    /// The tree after: the present one with all items applied.
+    pub result: Oid,
+    /// What happens, in the order of paths.
+    pub items: Vec<PlanItem>,
+    /// What differs and stays.
+    pub kept: Vec<(RepoPath, Kept)>,
+    /// What makes the restore impossible as a whole.
+    pub obstacles: Vec<Obstacle>,
+}
+
+impl Plan {
+    /// Whether nothing would happen.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+}
+
+/// Compares the present state with the target. Reads trees and the disk, changes nothing.
+///
+/// # Errors
+/// An object that the plan needs is missing: what it would write, or the stored copy of what it would take away.
+pub fn make(repo: &Repo, present: &Snapshot, target: &Target<'_>) -> Result<Plan> {
+    let disk = WorkTree::open(repo)?;
+    let (items, kept) = sort(repo, &disk, present, target)?;
+    for (_, oid) in items.iter().flat_map(|item| [item.new, item.old]).flatten() {
+        if !repo.objects.exists(oid) {
+            return Err(GitError::Missing { oid }.into());
+        }
+    }
+    let edits = items.iter().map(|item| (item.path.clone(), item.new)).collect();
+    let result = tree::edit(&repo.objects, present.tree, edits)?;
+    let mut plan = Plan { present: present.tree, result, items, kept, obstacles: Vec::new() };
+    plan.obstacles = obstacles::find(repo, &disk, present, &plan)?;
+    Ok(plan)
+}
+
+/// What happens, and what stays.
+type Sorted = (Vec<PlanItem>, Vec<(RepoPath, Kept)>);
+
+/// Parts the differences.
+fn sort(repo: &Repo, disk: &WorkTree, present: &Snapshot, target: &Target<'_>) -> Result<Sorted> {
+    let changes = tree::diff(&repo.objects, present.tree, target.tree)?;
+    let gitlinks: Vec<RepoPath> = changes.iter().filter(|c| has_gitlink(c)).map(|c| c.path.clone()).collect();
+    let sparse = repo.config.bool("core.sparseCheckout")?.unwrap_or(false);
+    let rules = |folder: Option<&RepoPath>| {
+        let file = folder.map_or_else(|| RepoPath::new(".gitignore"), |f| f.join(b".gitignore"))?;
+        match tree::lookup(&repo.objects, target.tree, &file)? {
+            Some((FileMode::File | FileMode::Executable, oid)) => repo.objects.read_blob(oid).map(Some),
+            _ => Ok(None),
+        }
+    };
+    let mut exclude = Exclude::new(repo, &rules)?;
+
+    let mut items = Vec::new();
+    let mut kept = Vec::new();
+    for change in changes {
+        let path = &change.path;
+        if target.only.is_some_and(|only| !is_among(path, only)) {
+            continue;
+        }
+        // A removal below a path that the target holds as a submodule would empty it.
+        let in_gitlink = change.new.is_none() && is_among(path, &gitlinks);
+        let stays = if is_among(path, target.leave) {
+            Some(Kept::Chosen)
+        } else if has_gitlink(&change) || in_gitlink {
+            Some(Kept::Gitlink)
+        } else if !was_looked_at(&change, target) {
+            Some(Kept::NotLookedAt)
+        } else if change.new.is_none() && exclude.is_ignored(path, false)? {
+            Some(Kept::Ignored)
+        } else if sparse && change.old.is_some() && disk.look(path)? == Place::Nothing {
+            Some(Kept::NotLookedAt)
+        } else {
+            None
+        };
+        match stays {
+            Some(why) => kept.push((change.path, why)),
+            None => items.push(PlanItem::new(change.path, change.old, change.new)),
+        }
+    }
+    Ok((items, kept))
+}
+
+fn has_gitlink(change: &TreeChange) -> bool {
+    [change.old, change.new].into_iter().flatten().any(|(mode, _)| mode == FileMode::Gitlink)
+}
+
+fn is_among(path: &RepoPath, folders: &[RepoPath]) -> bool {
+    folders.iter().any(|folder| path.is_at_or_below(folder))
+}
+
+/// Whether the target's checkpoint can vouch for this difference. Finding a path missing takes more than finding one.
+fn was_looked_at(change: &TreeChange, target: &Target<'_>) -> bool {
+    let is_removal = change.new.is_none();
+    let named = is_among(&change.path, &target.skipped.only);
+    let in_scope = match target.scope {
+        Scope::Full => true,
+        Scope::Paths => named || (!is_removal && target.only.is_some()),
+        Scope::Tracked => !is_removal,
+    };
+    in_scope && !(is_removal && target.skipped.covers(&change.path))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! The work tree through directory handles: every path is walked part by part from the top and no symbolic link is ever
+//! followed, so that a link that someone puts in a folder's place leads nowhere.
+//!
+//! The repository's own folders are refused by device and inode, whatever they are called.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use bstr::{BString, ByteSlice as _};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::base::{Error as BaseError, RepoPath};
+use crate::engine::{Error, Result};
+use crate::git::Repo;
+
+/// What is at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Place {
+    /// Nothing, or no folder above it.
+    Nothing,
+    /// A folder.
+    Folder,
+    /// A regular file.
+    File,
+    /// A symbolic link.
+    Link,
+    /// A FIFO, socket or device.
+    Special,
+}
+
+/// The top of a work tree, held open.
+#[derive(Debug)]
+pub(in crate::engine) struct WorkTree {
+    top: File,
+    root: PathBuf,
+    /// Device and inode of the repository's own folders.
+    refused: Vec<(u64, u64)>,
+}
+
+const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::RDONLY).union(OFlags::CLOEXEC);
+
+impl WorkTree {
+    /// Opens the work tree of a repository.
+    pub(in crate::engine) fn open(repo: &Repo) -> Result<Self> {
+        let root = repo.work_dir()?.to_path_buf();
+        let identity =
+            |path: &Path| std::fs::metadata(path).map(|m| (m.dev(), m.ino())).map_err(BaseError::io("look at", path));
+        let refused = vec![identity(&repo.git_dir)?, identity(&repo.common_dir)?];
+        let flags = OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::CLOEXEC);
+        let top = rustix::fs::openat(CWD, &root, flags, Mode::empty()).map_err(io("open the folder", &root))?;
+        Ok(Self { top: top.into(), root, refused })
+    }
+
+    /// The place on disk, for messages only.
+    pub(super) fn on_disk(&self, path: &RepoPath) -> PathBuf {
+        path.on_disk(&self.root)
+    }
+
+    /// The same for a folder, the top included.
+    pub(super) fn place_of(&self, folder: Option<&RepoPath>) -> PathBuf {
+        folder.map_or_else(|| self.root.clone(), |f| self.on_disk(f))
+    }
+
+    /// A folder that is already there; `None` where it, or one above it, is missing or no folder.
+    pub(in crate::engine) fn folder(&self, folder: Option<&RepoPath>) -> Result<Option<File>> {
+        self.walk(folder, false)
+    }
+
+    /// A folder, made where it is missing; `None` where something else is in its place.
+    pub(super) fn make_folder(&self, folder: Option<&RepoPath>) -> Result<Option<File>> {
+        self.walk(folder, true)
+    }
+
+    fn walk(&self, folder: Option<&RepoPath>, make: bool) -> Result<Option<File>> {
+        let mut here = self.top.try_clone().map_err(BaseError::io("open the folder", &self.root))?;
+        let Some(folder) = folder else { return Ok(Some(here)) };
+        for part in folder.parts() {
+            let mut opened = rustix::fs::openat(&here, part.as_bytes(), FOLDER, Mode::empty());
+            if make && matches!(opened, Err(Errno::NOENT)) {
+                match rustix::fs::mkdirat(&here, part.as_bytes(), Mode::from_raw_mode(0o777)) {
+                    Ok(()) | Err(Errno::EXIST) => {}
+                    Err(e) => return Err(io("create the folder", self.on_disk(folder))(e)),
+                }
+                opened = rustix::fs::openat(&here, part.as_bytes(), FOLDER, Mode::empty());
+            }
+            here = match opened {
+                Ok(next) => next.into(),
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+                Err(e) => return Err(io("open the folder", self.on_disk(folder))(e)),
+            };
+            let meta = here.metadata().map_err(BaseError::io("look at", self.on_disk(folder)))?;
+            if self.refused.contains(&(meta.dev(), meta.ino())) {
+                let reason = "it is the repository's own folder".to_owned();
+                return Err(Error::Refused { path: folder.clone(), reason, more: 0 });
+            }
+        }
+        Ok(Some(here))
+    }
+
+    /// What is at a path.
+    pub(in crate::engine) fn look(&self, path: &RepoPath) -> Result<Place> {
+        let Some(folder) = self.folder(path.parent().as_ref())? else { return Ok(Place::Nothing) };
+        match rustix::fs::statat(&folder, path.file_name().as_bytes(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(match FileType::from_raw_mode(stat.st_mode) {
+                FileType::RegularFile => Place::File,
+                FileType::Symlink => Place::Link,
+                FileType::Directory => Place::Folder,
+                _ => Place::Special,
+            }),
+            Err(Errno::NOENT) => Ok(Place::Nothing),
+            Err(e) => Err(io("look at", self.on_disk(path))(e)),
+        }
+    }
+
+    /// Opens a regular file for reading; `None` where there is none.
+    pub(super) fn open_file(&self, path: &RepoPath) -> Result<Option<File>> {
+        let Some(folder) = self.folder(path.parent().as_ref())? else { return Ok(None) };
+        // Without NONBLOCK a FIFO that just took the file's place would hang us.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file: File = match rustix::fs::openat(&folder, path.file_name().as_bytes(), flags, Mode::empty()) {
+            Ok(file) => file.into(),
+            Err(Errno::NOENT | Errno::LOOP | Errno::MLINK | Errno::NXIO) => return Ok(None),
+            Err(e) => return Err(io("open", self.on_disk(path))(e)),
+        };
+        let meta = file.metadata().map_err(BaseError::io("look at", self.on_disk(path)))?;
+        Ok(meta.is_file().then_some(file))
+    }
+
+    /// All bytes of an open file.
+    pub(super) fn read(&self, path: &RepoPath, mut file: &File) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(BaseError::io("read", self.on_disk(path)))?;
+        Ok(bytes)
+    }
+
+    /// Where a symbolic link points; `None` where there is none.
+    pub(super) fn read_link(&self, path: &RepoPath) -> Result<Option<Vec<u8>>> {
+        let Some(folder) = self.folder(path.parent().as_ref())? else { return Ok(None) };
+        match rustix::fs::readlinkat(&folder, path.file_name().as_bytes(), Vec::new()) {
+            Ok(target) => Ok(Some(target.into_bytes())),
+            Err(Errno::NOENT | Errno::INVAL) => Ok(None),
+            Err(e) => Err(io("read the link", self.on_disk(path))(e)),
+        }
+    }
+
+    /// The names in a folder; none where it is no folder.
+    pub(in crate::engine) fn names(&self, folder: Option<&RepoPath>) -> Result<Vec<BString>> {
+        let Some(open) = self.folder(folder)? else { return Ok(Vec::new()) };
+        let place = self.place_of(folder);
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&open).map_err(io("list the folder", &place))? {
+            let entry = entry.map_err(io("list the folder", &place))?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                names.push(name.as_bstr().to_owned());
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// Wraps an error number with the verb and the path; shaped for `map_err`.
+pub(super) fn io(attempted: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(Errno) -> Error {
+    let path = path.into();
+    move |errno| Error::Base(BaseError::Io { attempted, path, source: errno.into() })
+}

@@ -1,0 +1,66 @@
+//! Ends a restore that was killed: finishes it, or takes it back where an object is gone. May itself be killed and run again.
+
+use std::path::Path;
+
+use super::dirs::WorkTree;
+use super::run::{self, Run};
+use crate::base::RepoPath;
+use crate::base::progress::Progress;
+use crate::engine::journal::Journal;
+use crate::engine::{PlanItem, Result};
+use crate::git::{FileMode, Oid, Repo};
+
+/// How an interrupted restore can be settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// Every item now has its planned content.
+    Finished,
+    /// Objects were missing; every item has its old content again.
+    TakenBack,
+}
+
+/// Finishes an interrupted restore, or takes it back where an object is missing. A path that holds neither its old nor its
+/// planned content is someone's work: it is left and returned. `keep` as for [`super::apply`].
+pub fn settle(
+    repo: &Repo,
+    journal: &Journal,
+    keep: &Path,
+    progress: &dyn Progress,
+) -> Result<(Settled, Vec<RepoPath>)> {
+    let all = &journal.plan.items;
+    let disk = WorkTree::open(repo)?;
+    let mut run = Run::new(repo, &disk, all, &journal.modes, keep)?;
+    run.prepare(all)?;
+
+    let (mut done, mut to_do, mut left) = (Vec::new(), Vec::new(), Vec::new());
+    for item in all {
+        if run.compare.holds(&item.path, item.new)? {
+            done.push(item);
+        } else if run.compare.holds(&item.path, item.old)? {
+            to_do.push(item);
+        } else {
+            left.push(item.path.clone());
+        }
+    }
+    let is_here = |entry: Option<(FileMode, Oid)>| entry.is_none_or(|(_, oid)| repo.objects.exists(oid));
+    let (outcome, items): (_, Vec<PlanItem>) = if to_do.iter().all(|item| is_here(item.new)) {
+        (Settled::Finished, to_do.into_iter().cloned().collect())
+    } else {
+        let (back, lost): (Vec<_>, Vec<_>) = done.into_iter().partition(|item| is_here(item.old));
+        left.extend(lost.into_iter().map(|item| item.path.clone()));
+        let reversed = |item: &PlanItem| PlanItem::new(item.path.clone(), item.new, item.old);
+        (Settled::TakenBack, back.into_iter().map(reversed).collect())
+    };
+
+    progress.start("settling an interrupted restore", u64::try_from(items.len()).ok());
+    let carried_out = run.carry_out(&items, progress, &mut |path| {
+        left.push(path.clone());
+        Ok(())
+    });
+    progress.finish();
+    let synced = run::sync_folders(&disk, all);
+    carried_out?;
+    synced?;
+    left.sort();
+    Ok((outcome, left))
+}

@@ -1,0 +1,204 @@
+//! Writes files: first beside their place under a temporary name, synced, then by rename into it.
+//!
+//! A rename replaces the name, not the file: what else is hard-linked to the old file keeps the old content.
+
+use std::collections::BTreeMap;
+use std::fs::{File, Metadata, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+
+use super::dirs::{WorkTree, io};
+use crate::base::{Error as BaseError, IdSource, RepoPath};
+use crate::engine::plan::PlanItem;
+use crate::engine::{Result, TEMP_PREFIX};
+use crate::git::{Error as GitError, FileMode, Oid, Repo, filters};
+
+/// Makes the new files of a restore.
+pub(super) struct Writer<'a> {
+    pub(super) repo: &'a Repo,
+    pub(super) disk: &'a WorkTree,
+    /// Permission bits to give, by path.
+    pub(super) modes: &'a BTreeMap<RepoPath, u32>,
+    /// What filter drivers made of the blobs of their paths.
+    smudged: BTreeMap<RepoPath, Vec<u8>>,
+}
+
+/// A finished file that waits beside its place. Dropped before it is placed, it is removed.
+pub(super) struct Staged {
+    folder: File,
+    temp: String,
+    path: RepoPath,
+    /// The open file, until synced; a symbolic link has none.
+    file: Option<File>,
+    placed: bool,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(repo: &'a Repo, disk: &'a WorkTree, modes: &'a BTreeMap<RepoPath, u32>) -> Self {
+        Self { repo, disk, modes, smudged: BTreeMap::new() }
+    }
+
+    /// Runs the filter drivers for those of the items that have one, in one batch, by the attributes now on disk.
+    pub(super) fn smudge(&mut self, items: &[&PlanItem]) -> Result<()> {
+        if !filters::any_configured(self.repo)? {
+            return Ok(());
+        }
+        let files: BTreeMap<RepoPath, (FileMode, Oid)> = items
+            .iter()
+            .filter_map(|item| item.new.map(|new| (item.path.clone(), new)))
+            .filter(|(_, (mode, _))| *mode != FileMode::Symlink)
+            .collect();
+        let paths: Vec<RepoPath> = files.keys().cloned().collect();
+        let filtered = filters::filtered(self.repo, &paths)?;
+        let wanted: Vec<_> = filtered
+            .into_iter()
+            .filter_map(|path| files.get(path).map(|(mode, oid)| (path.clone(), *mode, *oid)))
+            .collect();
+        if !wanted.is_empty() {
+            let contents = filters::smudge(self.repo, &wanted)?;
+            self.smudged = wanted.into_iter().map(|(path, ..)| path).zip(contents).collect();
+        }
+        Ok(())
+    }
+
+    /// Writes the new content beside its place; `None` where its folder's place is taken by something else.
+    pub(super) fn stage(&mut self, path: &RepoPath, (mode, oid): (FileMode, Oid)) -> Result<Option<Staged>> {
+        let content = match self.smudged.remove(path) {
+            Some(content) => content,
+            None => self.repo.objects.read_blob(oid)?,
+        };
+        let Some(folder) = self.disk.make_folder(path.parent().as_ref())? else { return Ok(None) };
+        let temp = format!("{TEMP_PREFIX}{}", IdSource::Random.hex12());
+        let mut staged = Staged { folder, temp, path: path.clone(), file: None, placed: true };
+        if mode == FileMode::Symlink {
+            if content.is_empty() || content.contains(&0) {
+                let what = format!("blob {oid}, the target of the symbolic link {path}");
+                return Err(GitError::Damaged { what }.into());
+            }
+            rustix::fs::symlinkat(content.as_slice(), &staged.folder, &staged.temp)
+                .map_err(io("create", self.disk.on_disk(path)))?;
+            staged.placed = false;
+        } else {
+            self.stage_file(&mut staged, &content, mode == FileMode::Executable)?;
+        }
+        Ok(Some(staged))
+    }
+
+    fn stage_file(&self, staged: &mut Staged, content: &[u8], executable: bool) -> Result<()> {
+        let path = staged.path.clone();
+        let replaced = match self.disk.open_file(&path)? {
+            Some(file) => Some(file.metadata().map_err(BaseError::io("look at", self.disk.on_disk(&path)))?),
+            None => None,
+        };
+        let exact = self.modes.get(&path).copied();
+        // A file that gets its bits later must not be open to others in between; a new one gets them from the umask.
+        let at_first = match (replaced.is_some() || exact.is_some(), executable) {
+            (true, _) => 0o600,
+            (false, true) => 0o777,
+            (false, false) => 0o666,
+        };
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(&staged.folder, &staged.temp, flags, Mode::from_raw_mode(at_first));
+        let mut file: File = opened.map_err(io("create", self.disk.on_disk(&path)))?.into();
+        staged.placed = false;
+        file.write_all(content).map_err(BaseError::io("write", self.disk.on_disk(&path)))?;
+        if let Some(replaced) = &replaced {
+            keep_owner(&file, replaced).map_err(io("set the owner of", self.disk.on_disk(&path)))?;
+        }
+        if let Some(bits) = exact.or(replaced.map(|r| with_exec(r.mode(), executable))) {
+            file.set_permissions(Permissions::from_mode(bits & 0o777))
+                .map_err(BaseError::io("set the permissions of", self.disk.on_disk(&path)))?;
+        }
+        staged.file = Some(file);
+        Ok(())
+    }
+
+    /// Whether the file has other names, whose exec bit is not ours to change.
+    pub(super) fn is_shared(&self, path: &RepoPath) -> Result<bool> {
+        let Some(file) = self.disk.open_file(path)? else { return Ok(false) };
+        Ok(file.metadata().map_err(BaseError::io("look at", self.disk.on_disk(path)))?.nlink() > 1)
+    }
+
+    /// Gives or takes the exec bit of the file in place. Whether there was a file.
+    pub(super) fn set_exec(&self, path: &RepoPath, executable: bool) -> Result<bool> {
+        let Some(file) = self.disk.open_file(path)? else { return Ok(false) };
+        let meta = file.metadata().map_err(BaseError::io("look at", self.disk.on_disk(path)))?;
+        let bits = self.modes.get(path).copied().unwrap_or_else(|| with_exec(meta.mode(), executable));
+        file.set_permissions(Permissions::from_mode(bits & 0o777))
+            .map_err(BaseError::io("set the permissions of", self.disk.on_disk(path)))?;
+        Ok(true)
+    }
+}
+
+impl Staged {
+    /// Makes sure that the content survives a loss of power.
+    pub(super) fn sync(&mut self, disk: &WorkTree) -> Result<()> {
+        if let Some(file) = self.file.take() {
+            file.sync_all().map_err(BaseError::io("sync", disk.on_disk(&self.path)))?;
+        }
+        Ok(())
+    }
+
+    /// Moves the file into its place. `false`, and nothing done, where something is there that should not be replaced.
+    pub(super) fn place(mut self, disk: &WorkTree, replace: bool) -> Result<bool> {
+        let name = self.path.file_name().to_vec();
+        let plain = || rustix::fs::renameat(&self.folder, &self.temp, &self.folder, name.as_slice());
+        let renamed = if replace {
+            plain()
+        } else {
+            match rustix::fs::renameat_with(
+                &self.folder,
+                &self.temp,
+                &self.folder,
+                name.as_slice(),
+                RenameFlags::NOREPLACE,
+            ) {
+                // File systems that cannot: the check just before has to do.
+                Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => plain(),
+                other => other,
+            }
+        };
+        match renamed {
+            Ok(()) => self.placed = true,
+            Err(Errno::EXIST | Errno::ISDIR | Errno::NOTEMPTY) => return Ok(false),
+            Err(e) => return Err(io("write", disk.on_disk(&self.path))(e)),
+        }
+        Ok(true)
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.placed {
+            // A temporary file that stays is swept by the next restore of this folder; there is nobody to tell.
+            let _ = rustix::fs::unlinkat(&self.folder, &self.temp, AtFlags::empty());
+        }
+    }
+}
+
+/// The permission bits with exec for those who may read, or for nobody.
+fn with_exec(bits: u32, executable: bool) -> u32 {
+    match (executable, bits & 0o100 != 0) {
+        (true, false) => bits | ((bits & 0o444) >> 2) | 0o100,
+        (true, true) => bits,
+        (false, _) => bits & !0o111,
+    }
+}
+
+/// Gives the new file to whom the old one belonged, where we may.
+fn keep_owner(file: &File, replaced: &Metadata) -> rustix::io::Result<()> {
+    let Ok(ours) = file.metadata() else { return Ok(()) };
+    if (ours.uid(), ours.gid()) == (replaced.uid(), replaced.gid()) {
+        return Ok(());
+    }
+    let uid = rustix::fs::Uid::from_raw(replaced.uid());
+    let gid = rustix::fs::Gid::from_raw(replaced.gid());
+    match rustix::fs::fchown(file, Some(uid), Some(gid)) {
+        // Only root gives files away; whose folder it is may write there, so the file becomes theirs.
+        Err(Errno::PERM) => Ok(()),
+        other => other,
+    }
+}

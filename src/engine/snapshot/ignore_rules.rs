@@ -1,0 +1,23 @@
+//! Where the rules of `.gitignore` files come from in a snapshot: the disk, as git reads them.
+
+use crate::base::RepoPath;
+use crate::base::file::read_optional;
+use crate::engine::stat_cache::{Record, find};
+use crate::git::{Repo, Result};
+
+/// The text of a `.gitignore`: from disk, links not followed; where a sparse checkout left it out, from the index.
+pub(super) fn of_folder(repo: &Repo, known: &[Record], folder: Option<&RepoPath>) -> Result<Option<Vec<u8>>> {
+    let path = match folder {
+        Some(folder) => folder.join(b".gitignore")?,
+        None => RepoPath::new(".gitignore")?,
+    };
+    let on_disk = path.on_disk(repo.work_dir()?);
+    match std::fs::symlink_metadata(&on_disk) {
+        Ok(meta) if meta.is_file() => Ok(read_optional(&on_disk).unwrap_or_default()),
+        Ok(_) => Ok(None),
+        Err(_) => match find(known, path.as_bytes()).and_then(|(_, record)| record.tracked) {
+            Some(tracked) if tracked.skip_worktree => repo.objects.read_blob(tracked.oid).map(Some),
+            _ => Ok(None),
+        },
+    }
+}

@@ -1,0 +1,113 @@
+//! What is known before anything is looked at: the cached records, brought up to date with the user's index.
+
+use std::cmp::Ordering;
+use std::path::Path;
+
+use crate::base::RepoPath;
+use crate::engine::Result;
+use crate::engine::stat_cache::{IndexRecord, Moment, Record, Stamp, StatCache, Tracked};
+use crate::git::index::{self, IndexStat, UserIndex};
+use crate::git::{FileMode, Repo};
+
+/// The records, and what the index recorded of files where it was read just now.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// In the order of paths.
+    pub records: Vec<Record>,
+    /// By the position of the record; empty where the index was not read.
+    seeds: Vec<Option<IndexStat>>,
+    /// The index file's mtime, for the racy rule.
+    pub index_mtime: (i64, u32),
+}
+
+impl Known {
+    /// What the index recorded of the file of a record.
+    pub(super) fn seed(&self, at: usize) -> Option<IndexStat> {
+        self.seeds.get(at).copied().flatten()
+    }
+}
+
+/// Takes over the cache; reads the index where its file is not the one that the cache was made with.
+pub(super) fn read(repo: &Repo, cache: &StatCache, now: Moment) -> Result<(Known, IndexRecord, Option<IndexRecord>)> {
+    let stamp = Stamp::of_path(&repo.git_dir.join("index"))?;
+    if let (Some(cached), Some(stamp)) = (cache.index, stamp)
+        && cached.stamp == stamp
+        && repo.objects.exists(cached.staged)
+        && cached.conflicts.iter().flatten().all(|tree| repo.objects.exists(*tree))
+    {
+        let known = Known { records: cache.records.clone(), ..Known::default() };
+        return Ok((known, cached, Some(cached)));
+    }
+    let index = index::read(repo)?;
+    let conflict = |stage| index::conflict_tree(repo, &index, stage);
+    let record = IndexRecord {
+        stamp: stamp.unwrap_or(Stamp { size: 0, mtime: (0, 0), ctime: (0, 0), ino: 0, dev: 0 }),
+        staged: index::staged_tree(repo, &index)?,
+        conflicts: [conflict(1)?, conflict(2)?, conflict(3)?],
+    };
+    // An index as young as this read could be written again without its times showing it.
+    let keep = stamp.is_some_and(|stamp| stamp.mtime < now && stamp.ctime < now);
+    Ok((merge(&cache.records, &index), record, keep.then_some(record)))
+}
+
+fn merge(cached: &[Record], index: &UserIndex) -> Known {
+    let tracked = tracked(index);
+    let mut known = Known { index_mtime: index.mtime, ..Known::default() };
+    known.records.reserve(tracked.len().max(cached.len()));
+    known.seeds.reserve(tracked.len().max(cached.len()));
+    let (mut old, mut new) = (cached.iter().peekable(), tracked.into_iter().peekable());
+    loop {
+        let order = match (old.peek(), new.peek()) {
+            (None, None) => break known,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(record), Some((path, ..))) => record.path.cmp(path),
+        };
+        let record = if order.is_le() { old.next() } else { None };
+        let entry = if order.is_ge() { new.next() } else { None };
+        let taken = record.and_then(|r| r.taken);
+        match (record, entry) {
+            (_, Some((path, tracked, seed))) => {
+                known.records.push(Record { path, tracked: Some(tracked), taken });
+                known.seeds.push(seed);
+            }
+            (Some(record), None) if taken.is_some() => {
+                known.records.push(Record { path: record.path.clone(), tracked: None, taken });
+                known.seeds.push(None);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Every path that the index holds, once and in order; one in conflict as our side has it where it does.
+fn tracked(index: &UserIndex) -> Vec<(RepoPath, Tracked, Option<IndexStat>)> {
+    let mut all: Vec<_> = index
+        .entries
+        .iter()
+        .map(|e| {
+            let vouches = !e.skip_worktree && !e.assume_unchanged && !e.intent_to_add;
+            let tracked = Tracked { mode: e.mode, oid: e.oid, skip_worktree: e.skip_worktree, vouches };
+            (e.path.clone(), tracked, e.stat.filter(|_| vouches && e.mode != FileMode::Gitlink))
+        })
+        .collect();
+    if !index.conflicts.is_empty() {
+        let mut conflicts: Vec<_> = index.conflicts.iter().collect();
+        conflicts.sort_by_key(|(stage, ..)| (*stage != 2, *stage));
+        all.extend(conflicts.into_iter().map(|(_, path, mode, oid)| {
+            let tracked = Tracked { mode: *mode, oid: *oid, skip_worktree: false, vouches: false };
+            (path.clone(), tracked, None)
+        }));
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all.dedup_by(|later, earlier| later.0 == earlier.0);
+    }
+    all
+}
+
+/// The present moment of the file system: the mtime of a file made just now in `folder`.
+pub(super) fn moment(folder: &Path) -> Result<Moment> {
+    let io = || crate::base::Error::io("create a file in", folder);
+    let probe = tempfile::Builder::new().prefix(".session-tmp-").tempfile_in(folder).map_err(io())?;
+    let stat = rustix::fs::fstat(probe.as_file()).map_err(|e| io()(e.into()))?;
+    Ok(Stamp::of(&stat).mtime)
+}

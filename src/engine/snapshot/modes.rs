@@ -1,0 +1,35 @@
+//! Permission bits that a tree cannot say: those other than the umask gives.
+
+use rustix::fs::Mode;
+
+/// The umask of this process. On Linux it is read; elsewhere it can only be asked for by setting it.
+#[cfg_attr(target_os = "linux", expect(clippy::useless_conversion, reason = "mode bits are 16 wide on macOS"))]
+pub(super) fn umask() -> u32 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    line.and_then(|text| u32::from_str_radix(text.trim(), 8).ok()).unwrap_or_else(|| {
+        let mask = rustix::process::umask(Mode::empty());
+        rustix::process::umask(mask);
+        u32::from(mask.bits())
+    })
+}
+
+/// The bits of a regular file where they are not those that a new file would get.
+pub(super) fn unusual(permissions: u32, umask: u32) -> Option<u32> {
+    let usual = if permissions & 0o100 == 0 { 0o666 } else { 0o777 } & !umask;
+    (permissions != usual).then_some(permissions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_bits_that_a_new_file_would_not_get_are_unusual() {
+        assert_eq!(unusual(0o644, 0o022), None);
+        assert_eq!(unusual(0o755, 0o022), None);
+        assert_eq!(unusual(0o600, 0o022), Some(0o600));
+        assert_eq!(unusual(0o4755, 0o022), Some(0o4755));
+        assert_eq!(unusual(0o664, 0o002), None);
+    }
+}

@@ -1,0 +1,200 @@
+//! The bytes of the stat cache: magic, version and object format, the header, the records, a checksum.
+//!
+//! Numbers are little-endian and of fixed width. Whatever does not add up to the last byte is no cache.
+
+use super::{IndexRecord, Moment, Record, Stamp, StatCache, Taken, Tracked};
+use crate::base::RepoPath;
+use crate::git::{FileMode, ObjectFormat, Oid};
+
+const MAGIC: &[u8; 8] = b"gsstat\0\x01";
+
+const TRACKED: u8 = 1;
+const SKIP_WORKTREE: u8 = 2;
+const VOUCHES: u8 = 4;
+const TAKEN: u8 = 8;
+const STAMPED: u8 = 16;
+
+pub(super) fn encode(cache: &StatCache, format: ObjectFormat) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64 + cache.records.len() * 144);
+    out.extend_from_slice(MAGIC);
+    out.push(format.id_len() as u8);
+    put_optional(&mut out, cache.tree);
+    out.push(u8::from(cache.index.is_some()));
+    if let Some(index) = &cache.index {
+        put_stamp(&mut out, &index.stamp);
+        out.extend_from_slice(index.staged.as_bytes());
+        index.conflicts.iter().for_each(|stage| put_optional(&mut out, *stage));
+    }
+    out.extend_from_slice(&(cache.records.len() as u64).to_le_bytes());
+    for record in &cache.records {
+        put_record(&mut out, record);
+    }
+    let sum = checksum(&out);
+    out.extend_from_slice(&sum.to_le_bytes());
+    out
+}
+
+pub(super) fn decode(bytes: &[u8], format: ObjectFormat) -> Option<StatCache> {
+    let (body, sum) = bytes.split_last_chunk::<8>()?;
+    if checksum(body) != u64::from_le_bytes(*sum) {
+        return None;
+    }
+    let mut reader = Reader { rest: body.strip_prefix(MAGIC)?, oid_len: format.id_len() };
+    if usize::from(reader.byte()?) != format.id_len() {
+        return None;
+    }
+    let tree = reader.optional_oid()?;
+    let index = match reader.byte()? {
+        0 => None,
+        _ => Some(IndexRecord {
+            stamp: reader.stamp()?,
+            staged: reader.oid()?,
+            conflicts: [reader.optional_oid()?, reader.optional_oid()?, reader.optional_oid()?],
+        }),
+    };
+    let count = usize::try_from(reader.number()?).ok()?;
+    let mut records: Vec<Record> = Vec::with_capacity(count.min(reader.rest.len()));
+    for _ in 0..count {
+        let record = reader.record()?;
+        if records.last().is_some_and(|last| last.path >= record.path) {
+            return None;
+        }
+        records.push(record);
+    }
+    reader.rest.is_empty().then_some(StatCache { tree, index, records })
+}
+
+fn put_record(out: &mut Vec<u8>, record: &Record) {
+    let mut flags = 0;
+    if let Some(tracked) = &record.tracked {
+        flags |= TRACKED;
+        flags |= if tracked.skip_worktree { SKIP_WORKTREE } else { 0 };
+        flags |= if tracked.vouches { VOUCHES } else { 0 };
+    }
+    if let Some(taken) = &record.taken {
+        flags |= TAKEN;
+        flags |= if taken.stamp.is_some() { STAMPED } else { 0 };
+    }
+    let path = record.path.as_bytes();
+    out.push(flags);
+    out.extend_from_slice(&(path.len() as u32).to_le_bytes());
+    out.extend_from_slice(path);
+    if let Some(tracked) = &record.tracked {
+        out.extend_from_slice(&tracked.mode.raw().to_le_bytes());
+        out.extend_from_slice(tracked.oid.as_bytes());
+    }
+    if let Some(taken) = &record.taken {
+        out.extend_from_slice(&taken.mode.raw().to_le_bytes());
+        out.extend_from_slice(taken.oid.as_bytes());
+        if let Some(stamp) = &taken.stamp {
+            put_stamp(out, stamp);
+        }
+    }
+}
+
+fn put_optional(out: &mut Vec<u8>, oid: Option<Oid>) {
+    out.push(u8::from(oid.is_some()));
+    if let Some(oid) = oid {
+        out.extend_from_slice(oid.as_bytes());
+    }
+}
+
+fn put_stamp(out: &mut Vec<u8>, stamp: &Stamp) {
+    out.extend_from_slice(&stamp.size.to_le_bytes());
+    for (seconds, nanos) in [stamp.mtime, stamp.ctime] {
+        out.extend_from_slice(&seconds.to_le_bytes());
+        out.extend_from_slice(&nanos.to_le_bytes());
+    }
+    out.extend_from_slice(&stamp.ino.to_le_bytes());
+    out.extend_from_slice(&stamp.dev.to_le_bytes());
+}
+
+/// Not against an enemy, only against torn and foreign files; a word at a time because the file is large.
+fn checksum(bytes: &[u8]) -> u64 {
+    const PRIME: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |sum: u64, word: u64| (sum ^ word).wrapping_mul(PRIME).rotate_left(29);
+    let (words, rest) = bytes.as_chunks::<8>();
+    let sum = words.iter().fold(bytes.len() as u64, |sum, word| mix(sum, u64::from_le_bytes(*word)));
+    rest.iter().fold(sum, |sum, byte| mix(sum, u64::from(*byte)))
+}
+
+/// Takes fields off the front; `None` once there is too little, or something that cannot be.
+struct Reader<'b> {
+    rest: &'b [u8],
+    oid_len: usize,
+}
+
+impl<'b> Reader<'b> {
+    fn bytes(&mut self, len: usize) -> Option<&'b [u8]> {
+        let (head, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest;
+        Some(head)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.rest.split_first_chunk::<N>()?;
+        self.rest = rest;
+        Some(*head)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    fn short(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn oid(&mut self) -> Option<Oid> {
+        let len = self.oid_len;
+        Oid::from_bytes(self.bytes(len)?).ok()
+    }
+
+    fn optional_oid(&mut self) -> Option<Option<Oid>> {
+        if self.byte()? == 0 { Some(None) } else { self.oid().map(Some) }
+    }
+
+    fn mode(&mut self) -> Option<FileMode> {
+        FileMode::from_raw(self.short()?).ok()
+    }
+
+    fn moment(&mut self) -> Option<Moment> {
+        Some((self.array().map(i64::from_le_bytes)?, self.short()?))
+    }
+
+    fn stamp(&mut self) -> Option<Stamp> {
+        Some(Stamp {
+            size: self.number()?,
+            mtime: self.moment()?,
+            ctime: self.moment()?,
+            ino: self.number()?,
+            dev: self.number()?,
+        })
+    }
+
+    fn record(&mut self) -> Option<Record> {
+        let flags = self.byte()?;
+        let len = usize::try_from(self.short()?).ok()?;
+        let path = RepoPath::new(self.bytes(len)?).ok()?;
+        let mut tracked = None;
+        if flags & TRACKED != 0 {
+            tracked = Some(Tracked {
+                mode: self.mode()?,
+                oid: self.oid()?,
+                skip_worktree: flags & SKIP_WORKTREE != 0,
+                vouches: flags & VOUCHES != 0,
+            });
+        }
+        let mut taken = None;
+        if flags & TAKEN != 0 {
+            let (mode, oid) = (self.mode()?, self.oid()?);
+            let stamp = if flags & STAMPED != 0 { Some(self.stamp()?) } else { None };
+            taken = Some(Taken { mode, oid, stamp });
+        }
+        Some(Record { path, tracked, taken })
+    }
+}

@@ -1,0 +1,241 @@
+//! Transcripts in pieces: append-only, byte for byte, a byte written at most twice.
+//!
+//! Pieces end at a line end and hold at most 256 KiB; a longer record gets its own. Only the last one may end in the middle
+//! of a line, and the next save replaces it. Once the pieces after the last full segment pass 256 KiB they are folded.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use super::{Result, layout};
+use crate::base::Error as BaseError;
+use crate::git::tree::Edit;
+use crate::git::{FileMode, Objects, Oid};
+use crate::model::session::Stream;
+
+/// Bytes of a full segment.
+pub const SEGMENT: usize = 256 * 1024;
+/// Bytes before the end that are compared on each turn.
+const TAIL: u64 = 64 * 1024;
+
+/// How much of what is stored is compared with the file before it is appended to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Size and the last 64 KiB.
+    Tail,
+    /// Everything.
+    Full,
+}
+
+/// What storing a file's present content takes.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// The stream afterwards.
+    pub stream: Stream,
+    /// Edits of the session tree.
+    pub edits: Vec<Edit>,
+    /// Where the stored bytes now differ from before; the old length where they only grew.
+    pub from: u64,
+    /// The file's inode.
+    pub inode: u64,
+}
+
+/// Where bytes come from: an agent's file, or memory.
+#[derive(Debug)]
+pub enum Source<'a> {
+    /// A file that may grow while it is read; what it holds when opened is taken.
+    File(&'a Path),
+    /// A file that we are about to write.
+    Bytes(&'a [u8]),
+}
+
+/// Compares the source with what is stored and prepares what is new. `None` where nothing is.
+///
+/// # Errors
+/// The file cannot be read; it being absent is an [`BaseError::Io`] that says so.
+pub fn prepare(
+    objects: &Objects,
+    tree: Option<Oid>,
+    stored: Option<&Stream>,
+    id: &str,
+    source: &Source<'_>,
+    check: Check,
+) -> Result<Option<Update>> {
+    let mut input = Input::open(source)?;
+    let stored = match (tree, stored) {
+        (Some(tree), Some(stream)) => Some((tree, stream)),
+        _ => None,
+    };
+    let Some((tree, old)) = stored else {
+        let bytes = input.from(0)?;
+        let empty = Stream { id: id.to_owned(), bytes: 0, pieces: 0, sealed: 0, sealed_bytes: 0 };
+        return write_after(objects, &empty, 0, &bytes, 0, input.inode).map(Some);
+    };
+    if old.bytes <= input.len {
+        let grown = append(objects, tree, old, &mut input, check)?;
+        if let Grown::Yes(update) = grown {
+            return Ok(update);
+        }
+    }
+    rewrite(objects, tree, old, &mut input).map(Some)
+}
+
+enum Grown {
+    Yes(Option<Update>),
+    NoLongerAPrefix,
+}
+
+/// The common case: what is stored is a prefix of the file.
+fn append(objects: &Objects, tree: Oid, old: &Stream, input: &mut Input<'_>, check: Check) -> Result<Grown> {
+    let open = layout::pieces(objects, tree, old, old.sealed)?;
+    // The pieces after the last full segment, and full ones until the tail is covered.
+    let mut bytes = Vec::new();
+    for oid in &open {
+        bytes.extend_from_slice(&objects.read_blob(*oid)?);
+    }
+    let open_at = old.sealed_bytes;
+    if input.range(open_at, old.bytes)? != bytes {
+        return Ok(Grown::NoLongerAPrefix);
+    }
+    let mut covered = bytes.len() as u64;
+    let mut at = open_at;
+    for n in (0..old.sealed).rev() {
+        if check == Check::Tail && covered >= TAIL {
+            break;
+        }
+        let Some(oid) = layout::pieces(objects, tree, old, n)?.first().copied() else { break };
+        let piece = objects.read_blob(oid)?;
+        let from = at - piece.len() as u64;
+        if input.range(from, at)? != piece {
+            return Ok(Grown::NoLongerAPrefix);
+        }
+        at = from;
+        covered += piece.len() as u64;
+    }
+    if input.len == old.bytes {
+        return Ok(Grown::Yes(None));
+    }
+    let new = input.from(old.bytes)?;
+    if bytes.len() + new.len() > SEGMENT {
+        bytes.extend_from_slice(&new);
+        return Ok(Grown::Yes(Some(write_after(objects, old, old.sealed, &bytes, old.bytes, input.inode)?)));
+    }
+    // One new piece; it takes over a last piece that ended in the middle of a line.
+    let torn = bytes.rsplit(|b| *b == b'\n').next().map_or(0, <[u8]>::len);
+    let replaced = if torn > 0 && !open.is_empty() { objects.read_blob(open[open.len() - 1])? } else { Vec::new() };
+    let n = if torn > 0 { old.pieces - 1 } else { old.pieces };
+    let piece = [replaced.as_slice(), &new].concat();
+    let edit = (layout::piece(&old.id, n)?, Some((FileMode::File, objects.write_blob(&piece)?)));
+    let stream = Stream { bytes: input.len, pieces: n + 1, ..old.clone() };
+    Ok(Grown::Yes(Some(Update { stream, edits: vec![edit], from: old.bytes, inode: input.inode })))
+}
+
+/// The agent rewrote its file: the full segments that still fit are kept, the rest is stored anew.
+fn rewrite(objects: &Objects, tree: Oid, old: &Stream, input: &mut Input<'_>) -> Result<Update> {
+    let mut kept = Stream { sealed: 0, sealed_bytes: 0, ..old.clone() };
+    for oid in layout::pieces(objects, tree, old, 0)?.into_iter().take(old.sealed as usize) {
+        let piece = objects.read_blob(oid)?;
+        let end = kept.sealed_bytes + piece.len() as u64;
+        if end > input.len || input.range(kept.sealed_bytes, end)? != piece {
+            break;
+        }
+        kept.sealed += 1;
+        kept.sealed_bytes = end;
+    }
+    let rest = input.from(kept.sealed_bytes)?;
+    write_after(objects, &kept, kept.sealed, &rest, kept.sealed_bytes, input.inode)
+}
+
+/// Stores `bytes` as the pieces from `sealed` on, all but the last being full segments, and removes old ones beyond.
+fn write_after(objects: &Objects, old: &Stream, sealed: u32, bytes: &[u8], from: u64, inode: u64) -> Result<Update> {
+    let segments = segments(bytes);
+    let mut edits = Vec::with_capacity(segments.len());
+    let mut stream = Stream { pieces: sealed, sealed, bytes: old.sealed_bytes, ..old.clone() };
+    for (at, segment) in segments.iter().enumerate() {
+        let blob = objects.write_blob(segment)?;
+        edits.push((layout::piece(&old.id, stream.pieces)?, Some((FileMode::File, blob))));
+        stream.pieces += 1;
+        stream.bytes += segment.len() as u64;
+        if at + 1 < segments.len() {
+            stream.sealed += 1;
+            stream.sealed_bytes += segment.len() as u64;
+        }
+    }
+    for n in stream.pieces..old.pieces {
+        edits.push((layout::piece(&old.id, n)?, None));
+    }
+    Ok(Update { stream, edits, from, inode })
+}
+
+/// Cuts at line ends into stretches of at most 256 KiB; a longer line stands alone; the last may lack its line end.
+fn segments(bytes: &[u8]) -> Vec<&[u8]> {
+    let mut out = Vec::new();
+    let (mut start, mut end) = (0, 0);
+    for line in bytes.split_inclusive(|b| *b == b'\n') {
+        if end > start && end - start + line.len() > SEGMENT {
+            out.push(&bytes[start..end]);
+            start = end;
+        }
+        end += line.len();
+    }
+    if end > start {
+        out.push(&bytes[start..end]);
+    }
+    out
+}
+
+/// A source of known length that can be read in ranges.
+struct Input<'a> {
+    file: Option<(File, &'a Path)>,
+    bytes: &'a [u8],
+    len: u64,
+    inode: u64,
+}
+
+impl<'a> Input<'a> {
+    fn open(source: &Source<'a>) -> Result<Self> {
+        match *source {
+            Source::Bytes(bytes) => Ok(Self { file: None, bytes, len: bytes.len() as u64, inode: 0 }),
+            Source::File(path) => {
+                let file = File::open(path).map_err(BaseError::io("read the transcript", path))?;
+                let meta = file.metadata().map_err(BaseError::io("read the transcript", path))?;
+                Ok(Self { file: Some((file, path)), bytes: &[], len: meta.len(), inode: meta.ino() })
+            }
+        }
+    }
+
+    fn from(&mut self, at: u64) -> Result<Vec<u8>> {
+        self.range(at, self.len)
+    }
+
+    /// Bytes from `start` to `end`; fewer where the file was cut meanwhile.
+    fn range(&mut self, start: u64, end: u64) -> Result<Vec<u8>> {
+        let Some((file, path)) = &mut self.file else {
+            let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(self.bytes.len());
+            return Ok(self.bytes[at(start)..at(end.max(start))].to_vec());
+        };
+        let mut out = Vec::new();
+        file.seek(SeekFrom::Start(start))
+            .and_then(|_| file.take(end.saturating_sub(start)).read_to_end(&mut out))
+            .map_err(BaseError::io("read the transcript", *path))?;
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_end_at_line_ends_and_a_long_record_stands_alone() {
+        let long = vec![b'x'; SEGMENT + 5];
+        let mut bytes = b"one\ntwo\n".to_vec();
+        bytes.extend_from_slice(&long);
+        bytes.extend_from_slice(b"\nthree\nfou");
+        let cut = segments(&bytes);
+        assert_eq!(cut.concat(), bytes);
+        assert_eq!(cut.iter().map(|s| s.len()).collect::<Vec<_>>(), [8, SEGMENT + 6, 9]);
+        assert!(segments(b"").is_empty());
+    }
+}

@@ -1,0 +1,109 @@
+//! Writers of our refs take turns: an OS lock, in whose file stands the ref that is being moved.
+//!
+//! libgit2 leaves `<ref>.lock` behind when it dies at its rename. The next writer knows from the note whose it is and
+//! removes it; other stale ones it removes once they are old.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::{Result, local};
+use crate::base::file;
+use crate::base::lock::FileLock;
+use crate::git::{Error as GitError, RefEdit, RefName, Repo};
+
+/// A `.lock` of ours that is older than this belongs to nobody.
+const STALE: Duration = Duration::from_secs(10);
+
+/// How long explicit commands wait for other writers.
+pub const PATIENT: Duration = Duration::from_secs(12);
+/// How long hooks wait.
+pub const HASTY: Duration = Duration::from_millis(500);
+
+/// The right to move our refs.
+#[derive(Debug)]
+pub struct Writers<'r> {
+    repo: &'r Repo,
+    lock: FileLock,
+    until: Instant,
+}
+
+impl<'r> Writers<'r> {
+    /// Takes the lock, waiting at most `wait`; the same time then bounds retries of updates.
+    pub fn acquire(repo: &'r Repo, wait: Duration) -> Result<Self> {
+        let until = Instant::now() + wait;
+        let mut lock = FileLock::acquire(&local::shared_dir(repo)?.join("refs.lock"), wait)?;
+        let note = lock.note()?;
+        if let Some(name) = note.lines().next().filter(|n| !n.is_empty()).and_then(|n| RefName::from_git(n).ok()) {
+            // Whoever noted this died in the middle of its update: we hold the lock now.
+            if name.as_session_head().is_some() {
+                file::remove_optional(&lock_file(repo, &name))?;
+            }
+            lock.set_note("")?;
+        }
+        Ok(Self { repo, lock, until })
+    }
+
+    /// Makes one edit. A ref that is locked, or seems changed while git packs refs, is tried again within the time.
+    ///
+    /// # Errors
+    /// [`GitError::Lost`] where another writer moved the ref; nothing was changed.
+    pub fn update(&mut self, edit: &RefEdit) -> Result<()> {
+        self.lock.set_note(&format!("{}\npid {}\n", edit.name, std::process::id()))?;
+        let outcome = self.try_until(edit);
+        self.lock.set_note("")?;
+        outcome
+    }
+
+    fn try_until(&self, edit: &RefEdit) -> Result<()> {
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let error = match self.repo.refs.update(edit) {
+                Ok(()) => return Ok(()),
+                Err(e) => e,
+            };
+            let again = match &error {
+                GitError::RefLocked { .. } => {
+                    self.remove_if_stale(&edit.name)?;
+                    true
+                }
+                // While git packs refs a read may miss; only a value that truly differs is lost.
+                GitError::Lost { .. } => {
+                    let now = self.repo.refs.read(&edit.name)?;
+                    match edit.expected {
+                        crate::git::Expected::Absent => now.is_none(),
+                        crate::git::Expected::Exactly(oid) => now == Some(oid),
+                    }
+                }
+                _ => false,
+            };
+            if !again || Instant::now() >= self.until {
+                return Err(error.into());
+            }
+            // The process id spreads out writers that collided.
+            std::thread::sleep(pause + Duration::from_micros(u64::from(std::process::id() % 997)));
+            pause = (pause * 2).min(Duration::from_millis(100));
+        }
+    }
+
+    fn remove_if_stale(&self, name: &RefName) -> Result<()> {
+        let path = lock_file(self.repo, name);
+        let age = std::fs::metadata(&path)
+            .and_then(|m| m.modified())
+            .ok()
+            .and_then(|at| file_time_now(self.repo).ok()?.duration_since(at).ok());
+        if age.is_some_and(|age| age > STALE) {
+            file::remove_optional(&path)?;
+        }
+        Ok(())
+    }
+}
+
+fn lock_file(repo: &Repo, name: &RefName) -> PathBuf {
+    repo.common_dir.join(format!("{name}.lock"))
+}
+
+/// The present moment by the file system's clock, to which the age of a lock file is compared: the time of our own lock
+/// file, which was written a moment ago.
+fn file_time_now(repo: &Repo) -> std::io::Result<SystemTime> {
+    std::fs::metadata(repo.common_dir.join("session").join("refs.lock")).and_then(|m| m.modified())
+}
