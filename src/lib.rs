@@ -3,6 +3,7 @@
 //! Floors, each using only those before it: `base`, `git`, `model`, `engine`, `agents`, `features`, `ops`, `cli`.
 #![cfg_attr(test, expect(clippy::disallowed_methods, reason = "unit tests arrange files and run git as the oracle"))]
 
+pub mod agents;
 pub mod base;
 pub mod engine;
 pub mod git;

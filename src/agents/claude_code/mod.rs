@@ -1,0 +1,257 @@
+//! Claude Code: hooks in its settings, slash commands in the project, a JSON-lines transcript that is a tree.
+//!
+//! Tried against 2.1.330. Where its files are is in `paths`, what they hold in `records`, `chain` and `parse`.
+
+mod chain;
+mod commands;
+mod hooks;
+mod parse;
+mod paths;
+mod records;
+mod rewrite;
+mod settings;
+mod splice;
+
+#[cfg(test)]
+mod recordings;
+
+use std::path::{Path, PathBuf};
+
+use super::{Agent, AgentEnv, Error, FileEdit, HookInput, InstallOptions, Parsed, Reply, Result, Rewrite, Rewritten};
+use crate::base::file::read_optional;
+
+/// Its kind.
+const KIND: &str = "claude-code";
+/// The settings of one person.
+const LOCAL: &str = ".claude/settings.local.json";
+/// The settings that are committed.
+const SHARED: &str = ".claude/settings.json";
+
+/// Claude Code.
+#[derive(Debug)]
+pub struct ClaudeCode;
+
+impl Agent for ClaudeCode {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &["claude"]
+    }
+
+    fn title(&self) -> &'static str {
+        "Claude Code"
+    }
+
+    fn parse_hook(&self, event: &str, stdin: &[u8]) -> Result<HookInput> {
+        hooks::parse(event, stdin)
+    }
+
+    fn render_reply(&self, event: &str, reply: &Reply) -> Vec<u8> {
+        hooks::render(event, reply)
+    }
+
+    fn parse(&self, bytes: &[u8], offset: u64) -> Parsed {
+        parse::parse(bytes, offset)
+    }
+
+    fn rewrite(&self, bytes: &[u8], how: &Rewrite<'_>) -> Result<Rewritten> {
+        rewrite::rewrite(bytes, how)
+    }
+
+    fn transcript_path(&self, env: &AgentEnv, cwd: &Path, native_id: &str) -> Option<PathBuf> {
+        paths::transcript(env, cwd, native_id)
+    }
+
+    fn find_transcript(&self, env: &AgentEnv, native_id: &str) -> Option<PathBuf> {
+        paths::find(env, native_id)
+    }
+
+    fn companions(&self, transcript: &Path) -> Vec<(String, PathBuf)> {
+        paths::companions(transcript)
+    }
+
+    fn resume_command(&self, native_id: &str) -> Option<Vec<String>> {
+        Some(vec!["claude".to_owned(), "--resume".to_owned(), native_id.to_owned()])
+    }
+
+    fn resume_line(&self, native_id: &str) -> Option<String> {
+        Some(format!("/resume {native_id}"))
+    }
+
+    fn install(&self, root: &Path, options: &InstallOptions) -> Result<Vec<FileEdit>> {
+        let mut edits = Vec::new();
+        let shared = Settings::read(root, SHARED)?;
+        let local = Settings::read(root, LOCAL)?;
+        // Hooks in both files would run twice a turn: the committed ones do for everybody.
+        if options.shared {
+            edits.extend(shared.with_hooks(options)?);
+            edits.extend(local.without_hooks()?);
+        } else if !shared.has_hooks() {
+            edits.extend(local.with_hooks(options)?);
+        }
+        for command in commands::COMMANDS {
+            let (path, before) = command_file(root, command)?;
+            let wanted = !(options.keep_builtin_rewind && command.shadows_builtin());
+            let after = wanted.then(|| command.text.as_bytes().to_vec());
+            let is_theirs = before.as_deref().is_some_and(|b| !commands::is_ours(b));
+            if before != after && !is_theirs {
+                let what = format!("command {}", command.line());
+                edits.push(FileEdit { path, before, after, exclude: !options.shared, what });
+            }
+        }
+        Ok(edits)
+    }
+
+    fn uninstall(&self, root: &Path) -> Result<Vec<FileEdit>> {
+        let mut edits = Vec::new();
+        for path in [LOCAL, SHARED] {
+            edits.extend(Settings::read(root, path)?.without_hooks()?);
+        }
+        for command in commands::COMMANDS {
+            let (path, before) = command_file(root, command)?;
+            if before.as_deref().is_some_and(commands::is_ours) {
+                let what = format!("command {}", command.line());
+                edits.push(FileEdit { path, before, after: None, exclude: true, what });
+            }
+        }
+        Ok(edits)
+    }
+}
+
+fn command_file(root: &Path, command: &commands::Command) -> Result<(PathBuf, Option<Vec<u8>>)> {
+    let path = PathBuf::from(format!(".claude/commands/{}.md", command.name));
+    let before = read_optional(&root.join(&path))?;
+    Ok((path, before))
+}
+
+/// A settings file as it is now.
+struct Settings {
+    path: PathBuf,
+    is_local: bool,
+    text: Option<String>,
+}
+
+impl Settings {
+    fn read(root: &Path, path: &str) -> Result<Self> {
+        let bytes = read_optional(&root.join(path))?;
+        let text = bytes.map(String::from_utf8).transpose().map_err(|_| problem(path.into(), "it is not UTF-8"))?;
+        Ok(Self { path: path.into(), is_local: path == LOCAL, text })
+    }
+
+    fn has_hooks(&self) -> bool {
+        self.text.as_deref().is_some_and(settings::has_hooks)
+    }
+
+    fn with_hooks(&self, options: &InstallOptions) -> Result<Option<FileEdit>> {
+        let before = self.text.as_deref().unwrap_or_default();
+        let after = settings::with_hooks(before, &options.program, options.shared);
+        Ok(self.edit(Some(after.map_err(|p| problem(self.path.clone(), &p))?)))
+    }
+
+    fn without_hooks(&self) -> Result<Option<FileEdit>> {
+        let Some(text) = &self.text else { return Ok(None) };
+        let after = settings::without_hooks(text).map_err(|p| problem(self.path.clone(), &p))?;
+        Ok(self.edit(after))
+    }
+
+    fn edit(&self, after: Option<String>) -> Option<FileEdit> {
+        (self.text != after).then(|| FileEdit {
+            path: self.path.clone(),
+            before: self.text.clone().map(String::into_bytes),
+            after: after.map(String::into_bytes),
+            exclude: self.is_local,
+            what: "hooks".to_owned(),
+        })
+    }
+}
+
+fn problem(path: PathBuf, problem: &str) -> Error {
+    Error::Settings { path, problem: problem.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn options(shared: bool, keep_builtin_rewind: bool) -> InstallOptions {
+        InstallOptions { program: "/opt/session".to_owned(), shared, keep_builtin_rewind }
+    }
+
+    fn apply(root: &Path, edits: &[FileEdit]) {
+        for edit in edits {
+            let path = root.join(&edit.path);
+            assert_eq!(read_optional(&path).expect("reads"), edit.before, "{}", path.display());
+            match &edit.after {
+                Some(bytes) => {
+                    fs::create_dir_all(path.parent().expect("a folder")).expect("makes");
+                    fs::write(path, bytes).expect("writes");
+                }
+                None => fs::remove_file(path).expect("removes"),
+            }
+        }
+    }
+
+    fn paths(edits: &[FileEdit]) -> Vec<&str> {
+        edits.iter().filter_map(|e| e.path.to_str()).collect()
+    }
+
+    #[test]
+    fn an_install_is_complete_personal_and_done_once() {
+        let root = tempfile::tempdir().expect("a folder");
+        let edits = ClaudeCode.install(root.path(), &options(false, false)).expect("plans");
+        assert_eq!(edits.len(), 1 + commands::COMMANDS.len());
+        assert!(edits.iter().all(|e| e.exclude && e.before.is_none()));
+        apply(root.path(), &edits);
+        assert!(ClaudeCode.install(root.path(), &options(false, false)).expect("plans").is_empty());
+        let out = ClaudeCode.uninstall(root.path()).expect("plans");
+        assert_eq!(out.len(), edits.len());
+        assert!(out.iter().all(|e| e.after.is_none()));
+        apply(root.path(), &out);
+        assert!(ClaudeCode.uninstall(root.path()).expect("plans").is_empty());
+    }
+
+    #[test]
+    fn a_command_of_the_users_own_is_neither_replaced_nor_removed() {
+        let root = tempfile::tempdir().expect("a folder");
+        let path = root.path().join(".claude/commands/fork.md");
+        fs::create_dir_all(path.parent().expect("a folder")).expect("makes");
+        fs::write(&path, "Fork the thing.\n").expect("writes");
+        let edits = ClaudeCode.install(root.path(), &options(false, true)).expect("plans");
+        assert!(!paths(&edits).iter().any(|p| p.ends_with("commands/fork.md") || p.ends_with("commands/rewind.md")));
+        apply(root.path(), &edits);
+        assert!(!paths(&ClaudeCode.uninstall(root.path()).expect("plans")).contains(&".claude/commands/fork.md"));
+    }
+
+    #[test]
+    fn keeping_the_builtin_takes_our_rewind_out_again() {
+        let root = tempfile::tempdir().expect("a folder");
+        apply(root.path(), &ClaudeCode.install(root.path(), &options(false, false)).expect("plans"));
+        let edits = ClaudeCode.install(root.path(), &options(false, true)).expect("plans");
+        assert_eq!(paths(&edits), [".claude/commands/rewind.md"]);
+        assert_eq!(edits[0].after, None);
+    }
+
+    #[test]
+    fn hooks_are_never_in_both_settings_files() {
+        let root = tempfile::tempdir().expect("a folder");
+        apply(root.path(), &ClaudeCode.install(root.path(), &options(false, false)).expect("plans"));
+        let edits = ClaudeCode.install(root.path(), &options(true, false)).expect("plans");
+        assert_eq!(paths(&edits), [SHARED, LOCAL]);
+        assert!(!edits[0].exclude && edits[1].after.is_none());
+        apply(root.path(), &edits);
+        assert!(ClaudeCode.install(root.path(), &options(false, false)).expect("plans").is_empty());
+    }
+
+    #[test]
+    fn broken_settings_are_named_and_nothing_is_planned() {
+        let root = tempfile::tempdir().expect("a folder");
+        fs::create_dir_all(root.path().join(".claude")).expect("makes");
+        fs::write(root.path().join(LOCAL), "{\"a\": ").expect("writes");
+        let error = ClaudeCode.install(root.path(), &options(false, false)).expect_err("refused").to_string();
+        assert!(error.contains(LOCAL) && error.contains("not valid JSON"), "{error}");
+    }
+}

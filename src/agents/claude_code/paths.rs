@@ -1,0 +1,131 @@
+//! Where Claude Code keeps its transcripts: `projects/<slug of the folder>/<id>.jsonl` under its configuration folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::agents::AgentEnv;
+
+/// Longest slug that the agent writes out; a longer one is cut here and gets a hash.
+const SLUG_LIMIT: usize = 200;
+
+/// Where the transcript of an id belongs for a working folder.
+pub(super) fn transcript(env: &AgentEnv, cwd: &Path, id: &str) -> Option<PathBuf> {
+    let projects = projects(env)?;
+    // The agent names the folder by its real path; one that is gone keeps the name that it was given.
+    let cwd = fs::canonicalize(cwd).unwrap_or_else(|_| cwd.to_owned());
+    // A name that is not UTF-8 reads as replacement characters there too: each becomes a hyphen.
+    let folder = folder(&projects, &cwd.to_string_lossy());
+    Some(projects.join(folder).join(format!("{id}.jsonl")))
+}
+
+/// The transcript of an id, in whatever project it lies.
+pub(super) fn find(env: &AgentEnv, id: &str) -> Option<PathBuf> {
+    let name = format!("{id}.jsonl");
+    // An id with a separator in it would lead out of the folder.
+    if id.contains(['/', '\0']) {
+        return None;
+    }
+    let folders = fs::read_dir(projects(env)?).ok()?;
+    let mut found: Vec<PathBuf> = folders.flatten().map(|f| f.path().join(&name)).filter(|p| p.is_file()).collect();
+    found.sort();
+    found.into_iter().next()
+}
+
+/// Files of subagents beside a transcript.
+pub(super) fn companions(transcript: &Path) -> Vec<(String, PathBuf)> {
+    let Ok(entries) = fs::read_dir(transcript.with_extension("").join("subagents")) else { return Vec::new() };
+    let mut found: Vec<(String, PathBuf)> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "jsonl"))
+        .filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path)))
+        .filter(|(stem, _)| stem.starts_with("agent-"))
+        .collect();
+    found.sort();
+    found
+}
+
+fn projects(env: &AgentEnv) -> Option<PathBuf> {
+    let config = env.claude_config_dir.clone().or_else(|| env.home.as_ref().map(|home| home.join(".claude")))?;
+    Some(config.join("projects"))
+}
+
+/// The project's folder. The hash of a long name differs between the agent's builds: one that is there is taken.
+fn folder(projects: &Path, cwd: &str) -> String {
+    let slug: String = cwd
+        .encode_utf16()
+        .map(|unit| u8::try_from(unit).ok().filter(u8::is_ascii_alphanumeric).map_or('-', char::from))
+        .collect();
+    if slug.len() <= SLUG_LIMIT {
+        return slug;
+    }
+    let prefix = format!("{}-", &slug[..SLUG_LIMIT]);
+    let there = fs::read_dir(projects).ok().and_then(|entries| {
+        entries.flatten().filter_map(|e| e.file_name().into_string().ok()).filter(|n| n.starts_with(&prefix)).min()
+    });
+    there.unwrap_or_else(|| prefix + &string_hash(cwd))
+}
+
+/// The string hash that the agent's SDK uses, in base 36.
+fn string_hash(text: &str) -> String {
+    let hash = text.encode_utf16().fold(0_i32, |h, unit| h.wrapping_mul(31).wrapping_add(i32::from(unit)));
+    let mut rest = hash.unsigned_abs();
+    let mut digits = Vec::new();
+    loop {
+        digits.extend(char::from_digit(rest % 36, 36));
+        rest /= 36;
+        if rest == 0 {
+            return digits.into_iter().rev().collect();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(home: &Path) -> AgentEnv {
+        AgentEnv { home: Some(home.to_owned()), claude_config_dir: None }
+    }
+
+    #[test]
+    fn what_is_no_ascii_letter_or_digit_is_a_hyphen_a_unit() {
+        assert_eq!(folder(Path::new("/none"), "/home/d_v/a.b c"), "-home-d-v-a-b-c");
+        assert_eq!(folder(Path::new("/none"), "/ü/😀"), "-----", "a surrogate pair is two units");
+    }
+
+    #[test]
+    fn a_long_name_takes_the_folder_that_is_there() {
+        let home = tempfile::tempdir().expect("a folder");
+        let cwd = format!("/{}", "x".repeat(300));
+        let path = transcript(&env(home.path()), Path::new(&cwd), "id").expect("a path");
+        let name = |path: &Path| path.parent().and_then(Path::file_name).map(|n| n.to_owned()).expect("a folder");
+        assert!(name(&path).len() > 201 && name(&path).len() < 210);
+        let there = format!("-{}-bunhash", "x".repeat(199));
+        fs::create_dir_all(home.path().join(".claude/projects").join(&there)).expect("makes");
+        let path = transcript(&env(home.path()), Path::new(&cwd), "id").expect("a path");
+        assert_eq!(name(&path), std::ffi::OsString::from(there));
+    }
+
+    #[test]
+    fn the_string_hash_is_that_of_javascript() {
+        assert_eq!(string_hash("hello"), "1n1e4y");
+        assert_eq!(string_hash(""), "0");
+    }
+
+    #[test]
+    fn a_transcript_is_found_in_any_project_and_its_subagents_beside_it() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join(".claude/projects/-else/abc.jsonl");
+        let agents = home.path().join(".claude/projects/-else/abc/subagents");
+        fs::create_dir_all(&agents).expect("makes");
+        fs::write(&path, "").expect("writes");
+        fs::write(agents.join("agent-7.jsonl"), "").expect("writes");
+        fs::write(agents.join("agent-7.meta.json"), "").expect("writes");
+        assert_eq!(find(&env(home.path()), "abc"), Some(path.clone()));
+        assert_eq!(find(&env(home.path()), "abd"), None);
+        assert_eq!(find(&env(home.path()), "../-else/abc"), None);
+        assert_eq!(companions(&path), [("agent-7".to_owned(), agents.join("agent-7.jsonl"))]);
+        assert_eq!(find(&AgentEnv::default(), "abc"), None);
+    }
+}

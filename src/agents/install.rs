@@ -1,0 +1,29 @@
+//! Installing into an agent: edits of files as values, planned by adapters, shown and applied by `ops`.
+
+use std::path::PathBuf;
+
+/// How to install.
+#[derive(Clone, Debug)]
+pub struct InstallOptions {
+    /// The program that hooks start, as an absolute path or a name on PATH.
+    pub program: String,
+    /// Write the settings that are committed, for the whole team.
+    pub shared: bool,
+    /// Leave the agent's own `/rewind` alone.
+    pub keep_builtin_rewind: bool,
+}
+
+/// One file before and after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileEdit {
+    /// Relative to the top of the work tree.
+    pub path: PathBuf,
+    /// Its bytes now; `None` where there is no file.
+    pub before: Option<Vec<u8>>,
+    /// Its bytes afterwards; `None` removes it (and its folder, if that became empty and was ours).
+    pub after: Option<Vec<u8>>,
+    /// Whether the file is personal and belongs into `info/exclude`.
+    pub exclude: bool,
+    /// What it is, for people: `hooks`, `command /rewind`.
+    pub what: String,
+}

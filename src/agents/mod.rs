@@ -1,0 +1,77 @@
+//! Floor 5: what is known of each agent: its hooks, its transcripts, how it resumes. One folder an agent, one table.
+//!
+//! Adapters know no git and no store. They turn bytes into neutral records and back, and never fail on what they do not know.
+
+pub mod claude_code;
+pub mod error;
+pub mod generic;
+pub mod hook;
+pub mod install;
+mod jsonl;
+pub mod transcript;
+
+use std::path::{Path, PathBuf};
+
+pub use error::{Error, Result};
+pub use hook::{Event, HookInput, Reply};
+pub use install::{FileEdit, InstallOptions};
+pub use transcript::{Keep, Parsed, ParsedTurn, Rewrite, Rewritten};
+
+/// Folders of the user that adapters need; read from the environment once, by the command line.
+#[derive(Clone, Debug, Default)]
+pub struct AgentEnv {
+    /// `HOME`.
+    pub home: Option<PathBuf>,
+    /// `CLAUDE_CONFIG_DIR`.
+    pub claude_config_dir: Option<PathBuf>,
+}
+
+/// One agent.
+pub trait Agent: Sync + std::fmt::Debug {
+    /// Its kind: the folder's name with hyphens, as stored (`claude-code`).
+    fn kind(&self) -> &'static str;
+    /// Other names that the command line takes (`claude`).
+    fn aliases(&self) -> &'static [&'static str];
+    /// Its name for people (`Claude Code`).
+    fn title(&self) -> &'static str;
+    /// Reads what a hook got on standard input.
+    ///
+    /// # Errors
+    /// Not JSON, or without what every event has.
+    fn parse_hook(&self, event: &str, stdin: &[u8]) -> Result<HookInput>;
+    /// What the hook prints for a reply; empty where the agent wants nothing.
+    fn render_reply(&self, event: &str, reply: &Reply) -> Vec<u8>;
+    /// Reads transcript lines; `bytes` begin at a line start, at `offset` of the file. Unknown and torn lines are passed over.
+    fn parse(&self, bytes: &[u8], offset: u64) -> Parsed;
+    /// A new transcript file from an old one, cut at a turn's start with tool pairs intact, under a new id.
+    ///
+    /// # Errors
+    /// The agent has no file that it resumes from.
+    fn rewrite(&self, bytes: &[u8], how: &Rewrite<'_>) -> Result<Rewritten>;
+    /// Where a transcript of that id lies for that working folder, if the agent resumes from files.
+    fn transcript_path(&self, env: &AgentEnv, cwd: &Path, native_id: &str) -> Option<PathBuf>;
+    /// Finds the transcript of an id wherever the agent may have put it.
+    fn find_transcript(&self, env: &AgentEnv, native_id: &str) -> Option<PathBuf>;
+    /// Files of subagents that lie beside a transcript: the part of the stream id after `<native-id>.`, and the file.
+    fn companions(&self, transcript: &Path) -> Vec<(String, PathBuf)>;
+    /// The command that resumes an id outside of the agent; `None` where there is none.
+    fn resume_command(&self, native_id: &str) -> Option<Vec<String>>;
+    /// The line that resumes an id inside the agent; `None` where there is none.
+    fn resume_line(&self, native_id: &str) -> Option<String>;
+    /// Whether there is anything to install into this agent.
+    fn is_installable(&self) -> bool {
+        true
+    }
+    /// The edits that install our hooks and command files; empty where all is in place.
+    fn install(&self, root: &Path, options: &InstallOptions) -> Result<Vec<FileEdit>>;
+    /// The edits that take out exactly what was put in, wherever it was put.
+    fn uninstall(&self, root: &Path) -> Result<Vec<FileEdit>>;
+}
+
+/// Every agent that we know.
+pub const AGENTS: &[&dyn Agent] = &[&claude_code::ClaudeCode, &generic::Generic];
+
+/// The agent of a kind or alias.
+pub fn find(name: &str) -> Option<&'static dyn Agent> {
+    AGENTS.iter().copied().find(|a| a.kind() == name || a.aliases().contains(&name))
+}
