@@ -6,5 +6,7 @@
 pub mod agents;
 pub mod base;
 pub mod engine;
+pub mod features;
 pub mod git;
 pub mod model;
+pub mod ops;

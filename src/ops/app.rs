@@ -1,0 +1,96 @@
+//! What every use case needs: the repository, the clock, ids, the user's folders, limits. Opened once a command.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Result;
+use crate::agents::AgentEnv;
+use crate::base::lock::FileLock;
+use crate::base::progress::Progress;
+use crate::base::{Clock, IdSource, RepoPath, Timestamp};
+use crate::engine::writers::{HASTY, PATIENT, Writers};
+use crate::engine::{local, snapshot};
+use crate::git::Repo;
+
+/// Who runs the use case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A person or a script: waits for others, settles interrupted restores.
+    Explicit,
+    /// A hook: gives up early, never settles.
+    Hook,
+}
+
+/// The context of one command.
+pub struct App<'a> {
+    /// The repository.
+    pub repo: Repo,
+    /// Time.
+    pub clock: Clock,
+    /// New ids.
+    pub ids: IdSource,
+    /// Where the command was started (for a hook: the folder that the agent named).
+    pub cwd: PathBuf,
+    /// The user's home folder.
+    pub home: Option<PathBuf>,
+    /// What adapters need of the environment.
+    pub agent_env: AgentEnv,
+    /// The agent's own session id that is in our environment, when an agent runs us from its shell.
+    pub agent_session: Option<String>,
+    /// The path of this program, for hooks and for detached work.
+    pub program: PathBuf,
+    /// Shows how far long work has come.
+    pub progress: &'a dyn Progress,
+    /// Who asks.
+    pub caller: Caller,
+}
+
+impl App<'_> {
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// How long to wait for others.
+    pub fn patience(&self) -> Duration {
+        match self.caller {
+            Caller::Explicit => PATIENT,
+            Caller::Hook => HASTY,
+        }
+    }
+
+    /// One at a time in a worktree: held while a checkpoint is made or files are restored.
+    pub fn lock_worktree(&self) -> Result<FileLock> {
+        Ok(FileLock::acquire(&local::worktree_dir(&self.repo)?.join("lock"), self.patience())?)
+    }
+
+    /// The right to move our refs.
+    pub fn writers(&self) -> Result<Writers<'_>> {
+        Ok(Writers::acquire(&self.repo, self.patience())?)
+    }
+
+    /// Limits of a snapshot, from the configuration.
+    pub fn snapshot_options(&self, only: Option<Vec<RepoPath>>) -> Result<snapshot::Options> {
+        let config = &self.repo.config;
+        let number = |key: &str, default: u64| -> Result<u64> {
+            Ok(config.int(key)?.and_then(|n| u64::try_from(n).ok()).unwrap_or(default))
+        };
+        Ok(snapshot::Options {
+            only,
+            max_file_bytes: number("session.snapshot.maxFileBytes", 10 * 1024 * 1024)?,
+            max_untracked_per_folder: usize::try_from(number("session.snapshot.maxUntrackedPerFolder", 10_000)?)
+                .unwrap_or(usize::MAX),
+            budget: match self.caller {
+                Caller::Explicit => None,
+                Caller::Hook => Some(Duration::from_millis(number("session.snapshot.budgetMs", 2_000)?)),
+            },
+            home: self.home.clone(),
+        })
+    }
+}
+
+impl std::fmt::Debug for App<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("repo", &self.repo.git_dir).field("caller", &self.caller).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,85 @@
+//! Paths of a plan that someone else changed: found, and the choice that they need.
+
+use serde::Serialize;
+
+use super::{App, Failure, FailureKind, Result, find};
+use crate::base::RepoPath;
+use crate::engine::foreign::{self, Question, Window};
+use crate::engine::history::History;
+use crate::engine::store::Tip;
+use crate::engine::{Plan, layout, local};
+use crate::git::Oid;
+use crate::model::Checkpoint;
+
+/// What to do with paths that someone else changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Foreign {
+    /// Ask; where nobody can be asked, refuse.
+    #[default]
+    Ask,
+    /// Leave them as they are (`--mine`).
+    Mine,
+    /// Take the whole tree back (`--all`).
+    All,
+}
+
+/// The foreign paths of a plan. In a session without an agent the person's changes are its own.
+pub fn foreign_paths(
+    app: &App<'_>,
+    tip: &Tip,
+    history: &History,
+    target: &Checkpoint,
+    present: Oid,
+    plan: &Plan,
+) -> Result<Vec<RepoPath>> {
+    let paths: Vec<RepoPath> = plan.items.iter().map(|i| i.path.clone()).collect();
+    if paths.is_empty() || tip.session.agent.kind == "none" {
+        return Ok(Vec::new());
+    }
+    let others = windows_of_others(app, tip, target)?;
+    let question = Question { history, present, now: app.now(), target, others: &others };
+    let mut found = foreign::find(&app.repo, &question, &paths)?;
+    let ours = installed_paths(app)?;
+    found.extend(paths.iter().filter(|p| ours.contains(p)).cloned());
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+/// Stretches since the target in which other sessions of this worktree had a turn open.
+fn windows_of_others(app: &App<'_>, tip: &Tip, target: &Checkpoint) -> Result<Vec<Window>> {
+    let here = app.repo.worktree_name();
+    let mut windows = Vec::new();
+    for found in find::all(app)? {
+        let Ok(session) = found.session else { continue };
+        if found.id == tip.session.id || session.worktree != here || session.updated_at < target.time {
+            continue;
+        }
+        let tree = app.repo.objects.read_commit(found.tip)?.tree;
+        for row in layout::read_rows(&app.repo.objects, tree, &session)? {
+            if row.ended_at.is_none_or(|end| end >= target.time) {
+                windows.push(Window { from: row.started_at, to: row.ended_at });
+            }
+        }
+    }
+    Ok(windows)
+}
+
+/// Files that `enable` wrote into the work tree.
+fn installed_paths(app: &App<'_>) -> Result<Vec<RepoPath>> {
+    Ok(local::installed(&app.repo)?.iter().filter_map(|f| RepoPath::new(f.path.as_str()).ok()).collect())
+}
+
+/// The refusal that names the paths and what to type.
+pub fn needed(verb: &str, foreign: &[RepoPath]) -> Failure {
+    let message = format!(
+        "{} changed outside of this session since then; nothing was changed",
+        if let [one] = foreign { format!("{one} was") } else { format!("{} files were", foreign.len()) }
+    );
+    Failure::new(FailureKind::Refused, "rewind.foreign", message)
+        .hint(format!(
+            "`{verb} --mine` leaves them as they are, `{verb} --all` takes them back too, `{verb} -- PATH...` picks paths."
+        ))
+        .details(foreign.iter().map(ToString::to_string).collect())
+}

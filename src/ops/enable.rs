@@ -1,0 +1,228 @@
+//! `enable`: installs an agent's hooks and command files, personal ones out of git's sight; says all it did, and does it once.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{App, Failure, FailureKind, Result};
+use crate::agents::{self, Agent, FileEdit, InstallOptions};
+use crate::base::file::{self, Durability};
+use crate::base::{Error as BaseError, RepoPath};
+use crate::engine::local::{self, Installed};
+
+const BEGIN: &str = "# git-session: begin";
+const END: &str = "# git-session: end";
+
+/// What to install.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Agents; every one that can be installed into where empty.
+    pub agents: Vec<String>,
+    /// The committed settings instead of the personal ones.
+    pub shared: bool,
+    /// Leave the agent's own `/rewind` alone.
+    pub keep_builtin_rewind: bool,
+    /// Only say it.
+    pub dry_run: bool,
+}
+
+/// One file, as told.
+#[derive(Clone, Debug, Serialize)]
+pub struct Change {
+    /// The agent, or `git`.
+    pub agent: String,
+    /// Relative to the top of the work tree.
+    pub path: String,
+    /// `created`, `changed`, `removed`.
+    pub change: &'static str,
+    /// What it is.
+    pub what: String,
+    /// Its bytes before and after, for a dry run's diff.
+    #[serde(skip)]
+    pub bytes: (Option<Vec<u8>>, Option<Vec<u8>>),
+}
+
+/// What was, or would be, done.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// The agents.
+    pub agents: Vec<String>,
+    /// Files that changed; none when all was in place.
+    pub changes: Vec<Change>,
+    /// Whether this only says what would happen.
+    pub dry_run: bool,
+}
+
+/// The agents of these names that can be installed into; all of them where none is named.
+pub fn agents_of(names: &[String]) -> Result<Vec<&'static dyn Agent>> {
+    if names.is_empty() {
+        return Ok(agents::AGENTS.iter().copied().filter(|a| a.is_installable()).collect());
+    }
+    names
+        .iter()
+        .map(|name| {
+            let known = || agents::AGENTS.iter().map(|a| a.kind()).collect::<Vec<_>>().join(", ");
+            agents::find(name).ok_or_else(|| {
+                Failure::new(FailureKind::NotFound, "agent.unknown", format!("unknown agent: {name}"))
+                    .target(name.clone())
+                    .hint(format!("Known agents: {}.", known()))
+            })
+        })
+        .collect()
+}
+
+/// Installs.
+pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
+    let root = app.repo.work_dir()?.to_owned();
+    let program = app.program.to_str().map_or_else(|| "git-session".to_owned(), str::to_owned);
+    let install = InstallOptions { program, shared: options.shared, keep_builtin_rewind: options.keep_builtin_rewind };
+    let chosen = agents_of(&options.agents)?;
+    let mut edits: Vec<(&str, FileEdit)> = Vec::new();
+    for agent in &chosen {
+        edits.extend(agent.install(&root, &install)?.into_iter().map(|e| (agent.kind(), e)));
+    }
+    let mut changes: Vec<Change> = edits.iter().map(|(agent, edit)| describe(agent, edit)).collect();
+    let mut excluded = excluded_lines(app)?;
+    for (_, edit) in &edits {
+        let line = format!("/{}", edit.path.display());
+        if edit.exclude && edit.after.is_some() && !excluded.contains(&line) && !is_tracked(app, &edit.path)? {
+            excluded.push(line);
+        }
+    }
+    let exclude = exclude_edit(app, &excluded)?;
+    changes.extend(exclude.as_ref().map(|(before, after)| exclude_change(before, after)));
+    if !options.dry_run {
+        let mut installed = local::installed(&app.repo)?;
+        for (_, edit) in &edits {
+            let path = edit.path.to_string_lossy().into_owned();
+            if !installed.iter().any(|i| i.path == path) {
+                installed.push(Installed { path, created: edit.before.is_none() });
+            }
+        }
+        // The note first: what is installed can then always be found again.
+        local::set_installed(&app.repo, &installed)?;
+        if let Some((_, after)) = &exclude {
+            write_exclude(app, after)?;
+        }
+        for (_, edit) in &edits {
+            apply(&root, edit)?;
+        }
+    }
+    Ok(Outcome { agents: chosen.iter().map(|a| a.kind().to_owned()).collect(), changes, dry_run: options.dry_run })
+}
+
+/// Agents whose hooks are installed in this work tree: taking them out would change something.
+pub fn enabled_agents(app: &App<'_>) -> Result<Vec<String>> {
+    let Ok(root) = app.repo.work_dir() else { return Ok(Vec::new()) };
+    let mut enabled = Vec::new();
+    for agent in agents::AGENTS {
+        // Settings that cannot be read are the business of `enable` and `disable`.
+        if agent.uninstall(root).is_ok_and(|edits| !edits.is_empty()) {
+            enabled.push(agent.kind().to_owned());
+        }
+    }
+    Ok(enabled)
+}
+
+/// How an edit is told.
+pub fn describe(agent: &str, edit: &FileEdit) -> Change {
+    Change {
+        agent: agent.to_owned(),
+        path: edit.path.to_string_lossy().into_owned(),
+        change: match (&edit.before, &edit.after) {
+            (None, _) => "created",
+            (Some(_), None) => "removed",
+            (Some(_), Some(_)) => "changed",
+        },
+        what: edit.what.clone(),
+        bytes: (edit.before.clone(), edit.after.clone()),
+    }
+}
+
+/// Writes or removes one file; folders that are left empty go too, up to the top of the work tree.
+pub fn apply(root: &Path, edit: &FileEdit) -> Result<()> {
+    let path = root.join(&edit.path);
+    let Some(folder) = path.parent() else { return Ok(()) };
+    match &edit.after {
+        Some(bytes) => {
+            std::fs::create_dir_all(folder).map_err(BaseError::io("create the folder", folder))?;
+            file::write_atomic(&path, bytes, None, Durability::Process)?;
+        }
+        None => {
+            file::remove_optional(&path)?;
+            let empty = |f: &Path| std::fs::read_dir(f).is_ok_and(|mut d| d.next().is_none());
+            for folder in path.ancestors().skip(1).take_while(|f| *f != root && f.starts_with(root)) {
+                if !empty(folder) {
+                    break;
+                }
+                std::fs::remove_dir(folder).map_err(BaseError::io("remove the folder", folder))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_tracked(app: &App<'_>, path: &Path) -> Result<bool> {
+    let Some(head) = app.repo.head()?.commit else { return Ok(false) };
+    let tree = app.repo.objects.read_commit(head)?.tree;
+    let path = RepoPath::new(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()))?;
+    Ok(crate::git::tree::lookup(&app.repo.objects, tree, &path)?.is_some())
+}
+
+fn exclude_path(app: &App<'_>) -> PathBuf {
+    app.repo.common_dir.join("info").join("exclude")
+}
+
+/// Our lines in `info/exclude`.
+pub fn excluded_lines(app: &App<'_>) -> Result<Vec<String>> {
+    let text = file::read_optional(&exclude_path(app))?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let ours = text.lines().skip_while(|l| *l != BEGIN).skip(1).take_while(|l| *l != END);
+    Ok(ours.map(str::to_owned).collect())
+}
+
+/// `info/exclude` before and after it holds exactly these lines of ours; `None` where it does already. Bytes around them stay.
+pub fn exclude_edit(app: &App<'_>, lines: &[String]) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+    let before = file::read_optional(&exclude_path(app))?.unwrap_or_default();
+    let find = |line: &str| {
+        let needle = format!("{line}\n").into_bytes();
+        let at_start = |at: usize| at == 0 || before[at - 1] == b'\n';
+        before
+            .windows(needle.len())
+            .position(|w| w == needle)
+            .filter(|at| at_start(*at))
+            .map(|at| (at, at + needle.len()))
+    };
+    let block = if lines.is_empty() { String::new() } else { format!("{BEGIN}\n{}\n{END}\n", lines.join("\n")) };
+    let after = match (find(BEGIN), find(END)) {
+        (Some((start, _)), Some((_, end))) if start < end => {
+            [&before[..start], block.as_bytes(), &before[end..]].concat()
+        }
+        _ => {
+            let newline: &[u8] =
+                if before.is_empty() || before.ends_with(b"\n") || block.is_empty() { b"" } else { b"\n" };
+            [before.as_slice(), newline, block.as_bytes()].concat()
+        }
+    };
+    Ok((after != before).then_some((before, after)))
+}
+
+/// How a change of `info/exclude` is told.
+pub fn exclude_change(before: &[u8], after: &[u8]) -> Change {
+    Change {
+        agent: "git".to_owned(),
+        path: ".git/info/exclude".to_owned(),
+        change: "changed",
+        what: "personal files stay out of git's sight".to_owned(),
+        bytes: (Some(before.to_vec()), Some(after.to_vec())),
+    }
+}
+
+/// Writes `info/exclude`.
+pub fn write_exclude(app: &App<'_>, bytes: &[u8]) -> Result<()> {
+    let path = exclude_path(app);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(BaseError::io("create the folder", folder))?;
+    }
+    Ok(file::write_atomic(&path, bytes, None, Durability::Process)?)
+}

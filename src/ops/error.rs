@@ -1,0 +1,210 @@
+//! Failures as people and programs see them: a kind (hence an exit code), a stable code, a sentence, a hint.
+//!
+//! The one boundary where errors of the floors below get these. Codes are listed in docs/json-output.md.
+
+use crate::base::Error as BaseError;
+use crate::engine::Error as EngineError;
+use crate::git::Error as GitError;
+use crate::model::Error as ModelError;
+
+/// What sort of failure; decides the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// It failed, or there was nothing to do (1).
+    Failed,
+    /// The command line is wrong (2).
+    Usage,
+    /// No such thing (3).
+    NotFound,
+    /// More than one such thing (4).
+    Ambiguous,
+    /// Locked, changed meanwhile, or the name is taken; trying again may help (5).
+    Conflict,
+    /// A choice is needed; nothing changed (6).
+    Refused,
+    /// Stored records are damaged (7).
+    Damaged,
+    /// A fault of ours (255).
+    Internal,
+}
+
+impl FailureKind {
+    /// The exit code.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::NotFound => 3,
+            Self::Ambiguous => 4,
+            Self::Conflict => 5,
+            Self::Refused => 6,
+            Self::Damaged => 7,
+            Self::Internal => 255,
+        }
+    }
+}
+
+/// A failure.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// What sort.
+    pub kind: FailureKind,
+    /// Stable, for programs: `session.not-found`.
+    pub code: &'static str,
+    /// One sentence: what was tried, on what, why not.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// What it is about, as it was named.
+    pub target: Option<String>,
+    /// More lines for people: candidates, paths.
+    pub details: Vec<String>,
+}
+
+/// Result of a use case.
+pub type Result<T> = std::result::Result<T, Failure>;
+
+impl Failure {
+    /// A failure with a sentence and nothing else.
+    pub fn new(kind: FailureKind, code: &'static str, message: impl Into<String>) -> Self {
+        Self { kind, code, message: message.into(), hint: None, target: None, details: Vec::new() }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds what it is about.
+    #[must_use]
+    pub fn target(mut self, target: impl Into<String>) -> Self {
+        self.target = Some(target.into());
+        self
+    }
+
+    /// Adds lines for people.
+    #[must_use]
+    pub fn details(mut self, details: Vec<String>) -> Self {
+        self.details = details;
+        self
+    }
+}
+
+impl From<BaseError> for Failure {
+    fn from(e: BaseError) -> Self {
+        let message = e.to_string();
+        match e {
+            BaseError::Locked { .. } => Self::new(FailureKind::Conflict, "lock.held", message)
+                .hint("Try again when the other command has finished."),
+            BaseError::Io { source, .. } => io_failure(message, source.kind()),
+            BaseError::Child { .. } => Self::new(FailureKind::Failed, "child.failed", message),
+            BaseError::BadPath { .. } => Self::new(FailureKind::Usage, "path.invalid", message)
+                .hint("Give a path inside the work tree, not inside .git."),
+            _ => Self::new(FailureKind::Usage, "text.invalid", message),
+        }
+    }
+}
+
+fn io_failure(message: String, kind: std::io::ErrorKind) -> Failure {
+    use std::io::ErrorKind as K;
+    let (code, hint) = match kind {
+        K::PermissionDenied | K::ReadOnlyFilesystem => ("io.permission", "Check who may write there."),
+        K::StorageFull | K::QuotaExceeded | K::FileTooLarge => {
+            ("io.full", "Free some space and run the command again.")
+        }
+        K::NotFound => ("io.missing", "Check the path."),
+        _ => ("io.failed", ""),
+    };
+    let failure = Failure::new(FailureKind::Failed, code, message);
+    if code == "io.failed" { failure } else { failure.hint(hint) }
+}
+
+impl From<ModelError> for Failure {
+    fn from(e: ModelError) -> Self {
+        let message = e.to_string();
+        match e {
+            ModelError::TooNew { .. } => Self::new(FailureKind::Damaged, "format.too-new", message)
+                .hint("Install a newer git-session; this one changes nothing here."),
+            _ => Self::new(FailureKind::Damaged, "record.damaged", message)
+                .hint("`git fsck` shows whether objects are missing."),
+        }
+    }
+}
+
+impl From<GitError> for Failure {
+    fn from(e: GitError) -> Self {
+        let message = e.to_string();
+        match e {
+            GitError::Base(e) => e.into(),
+            GitError::NotARepository { .. } => Self::new(FailureKind::NotFound, "repository.not-found", message)
+                .hint("Run it inside a git repository, or make one with `git init`."),
+            GitError::Bare { .. } => Self::new(FailureKind::Refused, "repository.bare", message)
+                .hint("Run it in a worktree of this repository (`git worktree add`)."),
+            GitError::Unsupported { .. } => Self::new(FailureKind::Refused, "repository.unsupported", message),
+            GitError::Missing { .. } => Self::new(FailureKind::Damaged, "object.missing", message)
+                .hint("Nothing was changed. In a partial clone, fetch the object first; else `git fsck` tells more."),
+            GitError::Damaged { .. } => {
+                Self::new(FailureKind::Damaged, "object.damaged", message).hint("`git fsck` tells more.")
+            }
+            GitError::Lost { .. } | GitError::RefLocked { .. } => {
+                Self::new(FailureKind::Conflict, "ref.changed", message).hint("Run the command again.")
+            }
+            GitError::BadRefName { .. } => Self::new(FailureKind::Usage, "ref.name", message)
+                .hint("`git check-ref-format --branch NAME` tells whether a name is allowed."),
+            GitError::BadOid { .. } => Self::new(FailureKind::Usage, "object.id", message),
+            _ => Self::new(FailureKind::Failed, "git.failed", message),
+        }
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(e: EngineError) -> Self {
+        let message = e.to_string();
+        match e {
+            EngineError::Git(e) => e.into(),
+            EngineError::Model(e) => e.into(),
+            EngineError::Base(e) => e.into(),
+            EngineError::RootRefused { .. } => Self::new(FailureKind::Refused, "snapshot.root", message)
+                .hint("Make a repository in the project's own folder."),
+            EngineError::NoSession(id) => Self::new(FailureKind::NotFound, "session.not-found", message)
+                .target(id.to_string())
+                .hint("`session list` shows the sessions of this repository."),
+            EngineError::Moved(id) => {
+                Self::new(FailureKind::Conflict, "session.moved", message).target(id.to_string()).hint("Run the command again.")
+            }
+            EngineError::Refused { path, .. } => Self::new(FailureKind::Refused, "restore.obstacle", message)
+                .target(path.to_string())
+                .hint("Nothing was changed. Move it away, or pick other paths with `-- PATH...`."),
+            EngineError::ChangedMeanwhile { path } => Self::new(FailureKind::Conflict, "restore.changed-meanwhile", message)
+                .target(path.to_string())
+                .hint("Run the same command again: it first settles what was begun."),
+            EngineError::NotVerified { first, .. } => Self::new(FailureKind::Conflict, "restore.not-verified", message)
+                .target(first.to_string())
+                .hint("Something else writes in this work tree. Stop it, then run `session redo` or the same command again."),
+            EngineError::Interrupted => Self::new(FailureKind::Conflict, "restore.interrupted", message)
+                .hint("The next command that writes (such as `session save`) settles it."),
+            EngineError::Damaged { path, .. } => Self::new(FailureKind::Damaged, "record.damaged", message)
+                .target(path.display().to_string())
+                .hint("Look at the file; when nothing in it is needed any more, delete it."),
+        }
+    }
+}
+
+impl From<crate::agents::Error> for Failure {
+    fn from(e: crate::agents::Error) -> Self {
+        use crate::agents::Error as E;
+        let message = e.to_string();
+        match e {
+            E::Base(e) => e.into(),
+            E::Settings { path, .. } => Self::new(FailureKind::Refused, "agent.settings", message)
+                .target(path.display().to_string())
+                .hint("Nothing was changed. Repair the file and run the command again."),
+            E::NoResume { .. } => Self::new(FailureKind::Failed, "agent.no-resume", message),
+            _ => Self::new(FailureKind::Failed, "agent.failed", message),
+        }
+    }
+}

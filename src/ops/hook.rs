@@ -1,0 +1,190 @@
+//! What agents' hooks do: attach a session, save at the start and end of turns and for tools, close what is open.
+//!
+//! A line that is for us (`/rewind code 3`) is the command line's to answer: it is handed back. Nothing here waits long,
+//! and the caller turns every failure into a line of the log.
+
+use std::path::Path;
+
+use super::record::{Purpose, Recording};
+use super::turn::{self, Prompt};
+use super::{App, Result, find};
+use crate::agents::{Event, HookInput};
+use crate::base::{RepoPath, SessionId};
+use crate::engine::local::{self, Current};
+use crate::engine::store;
+use crate::engine::stream::Check;
+use crate::model::Kind;
+
+/// What a hook did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing that could be seen.
+    Nothing,
+    /// A checkpoint was made, or there was no news.
+    Saved {
+        /// The session.
+        session: SessionId,
+        /// Its newest checkpoint.
+        checkpoint: u64,
+        /// The agent's last text is not in its transcript yet; it has to be waited for, detached.
+        tail_missing: bool,
+    },
+}
+
+/// Whether hooks are switched off here.
+pub fn is_off(app: &App<'_>) -> Result<bool> {
+    Ok(app.repo.config.bool("session.enabled")? == Some(false))
+}
+
+/// Handles one event of an agent of this kind.
+pub fn run(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Outcome> {
+    let transcript = input.transcript.as_deref();
+    match &input.event {
+        Event::Ignored | Event::SubagentEnd { .. } => Ok(Outcome::Nothing),
+        Event::SessionStart { cleared, .. } => attach(app, input, *cleared),
+        // What a subagent does belongs to the turn of its parent; it starts and ends none.
+        Event::Prompt { .. } | Event::TurnEnd { .. } if input.in_subagent => Ok(Outcome::Nothing),
+        Event::Prompt { text } => {
+            let _lock = app.lock_worktree()?;
+            let recording = match session_of(app, input)? {
+                Some(recording) => recording,
+                None => begin(app, kind, input)?,
+            };
+            local::set_current(&app.repo, Some(&Current { session: recording.session.id, cleared: false }))?;
+            remember(app, input, recording.session.id)?;
+            let prompt = Prompt {
+                native: &input.native_id,
+                transcript,
+                key: input.prompt_key.as_deref(),
+                text,
+                mode: input.mode.as_deref(),
+            };
+            Ok(saved(turn::start(app, recording, &prompt)?, false))
+        }
+        Event::Tool { paths, failed, .. } => {
+            let _lock = app.lock_worktree()?;
+            let Some(mut recording) = session_of(app, input)? else { return Ok(Outcome::Nothing) };
+            if *failed {
+                if app.repo.config.bool("session.autosave.onError")? == Some(false) {
+                    return Ok(Outcome::Nothing);
+                }
+                recording.capture_chat(app, &input.native_id, transcript, Check::Tail)?;
+                recording.capture_code(app, None)?;
+                let turn = recording.open_row().map(|at| recording.rows[at].turn);
+                return Ok(saved(recording.finish(app, Purpose::new(Kind::Error, turn, "a tool failed"))?, false));
+            }
+            let paths = inside(app, &input.cwd, paths)?;
+            let done = turn::tool(app, recording, paths)?;
+            Ok(done.map_or(Outcome::Nothing, |appended| saved(appended, false)))
+        }
+        Event::TurnEnd { last_message } => {
+            let _lock = app.lock_worktree()?;
+            let Some(recording) = session_of(app, input)? else { return Ok(Outcome::Nothing) };
+            let (appended, complete) =
+                turn::end(app, recording, &input.native_id, transcript, last_message.as_deref())?;
+            Ok(saved(appended, !complete))
+        }
+        Event::PreCompact => {
+            let _lock = app.lock_worktree()?;
+            let Some(mut recording) = session_of(app, input)? else { return Ok(Outcome::Nothing) };
+            recording.capture_chat(app, &input.native_id, transcript, Check::Full)?;
+            recording.capture_code(app, None)?;
+            let turn = recording.open_row().map(|at| recording.rows[at].turn);
+            Ok(saved(recording.finish(app, Purpose::new(Kind::Compact, turn, "before compaction"))?, false))
+        }
+        Event::SessionEnd { cleared } => {
+            let _lock = app.lock_worktree()?;
+            let Some(recording) = session_of(app, input)? else {
+                forget_pending(app, input)?;
+                return Ok(Outcome::Nothing);
+            };
+            let id = recording.session.id;
+            let appended = turn::session_end(app, recording, &input.native_id, transcript)?;
+            let mine = local::current(&app.repo)?.is_some_and(|c| c.session == id);
+            if mine {
+                let current = cleared.then_some(Current { session: id, cleared: true });
+                local::set_current(&app.repo, current.as_ref())?;
+            }
+            Ok(saved(appended, false))
+        }
+    }
+}
+
+fn saved(appended: store::Appended, tail_missing: bool) -> Outcome {
+    Outcome::Saved { session: appended.tip.session.id, checkpoint: appended.tip.checkpoint.number, tail_missing }
+}
+
+/// A session start: nothing durable, only what the next event needs to find its session.
+fn attach(app: &App<'_>, input: &HookInput, cleared: bool) -> Result<Outcome> {
+    let known = find::by_native(app, &input.native_id)?;
+    let after_clear = local::current(&app.repo)?.filter(|c| cleared && c.cleared).map(|c| c.session);
+    let id = known.or(after_clear).unwrap_or_else(|| free_id(app, &input.native_id));
+    remember(app, input, id)?;
+    local::set_current(&app.repo, Some(&Current { session: id, cleared: false }))?;
+    if let Some(id) = after_clear
+        && let Some(tip) = store::tip(&app.repo, id)?
+    {
+        let _lock = app.lock_worktree()?;
+        let mut recording = Recording::on(app, tip)?;
+        recording.session.add_native_id(&input.native_id);
+        recording.session.agent.live = Some(input.native_id.clone());
+        recording.session.agent.transcript_path = input.transcript.as_ref().map(|p| p.to_string_lossy().into_owned());
+        recording.session.ended_at = None;
+        return Ok(saved(recording.finish(app, Purpose::new(Kind::Clear, None, "an empty conversation"))?, false));
+    }
+    Ok(Outcome::Nothing)
+}
+
+/// The session that an event belongs to, where it is durable already.
+fn session_of(app: &App<'_>, input: &HookInput) -> Result<Option<Recording>> {
+    let Some(id) = find::by_native(app, &input.native_id)? else { return Ok(None) };
+    store::tip(&app.repo, id)?.map(|tip| Recording::on(app, tip)).transpose()
+}
+
+/// Begins a session for an agent's first prompt: under the agent's own id where that is a free UUIDv4.
+fn begin(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Recording> {
+    let id = match local::native(&app.repo, &input.native_id)? {
+        Some(known) => known.session,
+        None => free_id(app, &input.native_id),
+    };
+    Recording::begin(app, id, input.agent.as_deref().unwrap_or(kind))
+}
+
+fn free_id(app: &App<'_>, native: &str) -> SessionId {
+    let taken = |id: SessionId| !matches!(store::tip(&app.repo, id), Ok(None));
+    SessionId::parse(native).ok().filter(|id| !taken(*id)).unwrap_or_else(|| app.ids.session())
+}
+
+/// Notes whose id this is.
+fn remember(app: &App<'_>, input: &HookInput, session: SessionId) -> Result<()> {
+    let inode = local::native(&app.repo, &input.native_id)?.and_then(|n| n.inode);
+    let known = local::Native { session, transcript: input.transcript.clone(), inode };
+    Ok(local::set_native(&app.repo, &input.native_id, &known)?)
+}
+
+/// A session that ended before its first prompt leaves nothing.
+fn forget_pending(app: &App<'_>, input: &HookInput) -> Result<()> {
+    if let Some(known) = local::native(&app.repo, &input.native_id)?
+        && local::current(&app.repo)?.is_some_and(|c| c.session == known.session)
+    {
+        local::set_current(&app.repo, None)?;
+    }
+    Ok(())
+}
+
+/// Paths that a tool named, as far as they lie in this work tree.
+fn inside(app: &App<'_>, cwd: &Path, paths: &[std::path::PathBuf]) -> Result<Vec<RepoPath>> {
+    let root = app.repo.work_dir()?;
+    let mut out: Vec<RepoPath> = paths
+        .iter()
+        .filter_map(|p| {
+            let absolute = cwd.join(p);
+            // The folder may be reached through a link; the file itself may be gone or be one.
+            let folder = absolute.parent()?.canonicalize().ok()?;
+            RepoPath::below(root, &folder.join(absolute.file_name()?)).ok()
+        })
+        .collect();
+    out.sort();
+    out.dedup();
+    Ok(out)
+}

@@ -1,0 +1,30 @@
+//! Floor 6: one use case a file. Typed options in, typed outcome out; prints nothing. Every interface is thin over it.
+
+pub mod address;
+pub mod app;
+pub mod choice;
+pub mod diff;
+pub mod disable;
+pub mod enable;
+pub mod error;
+pub mod find;
+pub mod finish;
+pub mod fork;
+pub mod hook;
+pub mod label;
+pub mod list;
+pub mod log;
+pub mod moving;
+pub mod native;
+pub mod record;
+pub mod redo;
+pub mod resume;
+pub mod rewind;
+pub mod save;
+pub mod settle;
+pub mod show;
+pub mod status;
+pub mod turn;
+
+pub use app::{App, Caller};
+pub use error::{Failure, FailureKind, Result};

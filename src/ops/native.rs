@@ -1,0 +1,164 @@
+//! The agent's own transcript files that we write: cut for a chat rewind, whole for a fork or a resume. Never over a file that exists.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{App, Failure, FailureKind, Result};
+use crate::agents::{Agent, Keep, Rewrite};
+use crate::base::file::{self, Durability};
+use crate::engine::store::Tip;
+use crate::engine::{layout, local};
+use crate::git::Oid;
+use crate::model::{Session, TurnRow};
+
+/// What resumes a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Native {
+    /// The agent's kind.
+    pub agent: String,
+    /// Its own session id.
+    pub session_id: String,
+    /// The transcript file.
+    pub path: PathBuf,
+    /// The command that resumes it from a shell.
+    pub command: Vec<String>,
+    /// The line that resumes it inside the agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
+}
+
+/// A conversation up to a checkpoint: its bytes, the turns that are kept, and where it is cut.
+#[derive(Clone, Debug)]
+pub struct Conversation {
+    /// The native id of the stream.
+    pub stream: String,
+    /// The stream's bytes, as far as they are stored anywhere.
+    pub bytes: Vec<u8>,
+    /// The rows that are kept, in order.
+    pub rows: Vec<TurnRow>,
+    /// The first row that is cut off: its key and where it begins.
+    pub cut: Option<(Option<String>, u64)>,
+    /// Turns that are cut off.
+    pub removed: usize,
+}
+
+/// The conversation as it stood at a checkpoint, an open turn left out. `tip` may hold more of the same stream.
+pub fn conversation_at(app: &App<'_>, tip: &Tip, meta_tree: Oid) -> Result<Option<Conversation>> {
+    let objects = &app.repo.objects;
+    let then = layout::read_session(objects, meta_tree)?;
+    let Some(stream_id) = then.agent.live.clone() else { return Ok(None) };
+    let rows_then = layout::read_rows(objects, meta_tree, &then)?;
+    let kept: Vec<TurnRow> =
+        layout::live_rows(&then, &rows_then).into_iter().map(|(_, r)| r).filter(|r| !r.is_open()).collect();
+    // The tip's copy of the stream has what came late, and the rows of later turns.
+    let as_live = |session: &Session| Session {
+        agent: crate::model::session::AgentInfo { live: Some(stream_id.clone()), ..session.agent.clone() },
+        ..session.clone()
+    };
+    let rows_now = layout::read_rows(objects, tip.checkpoint.meta_tree, &tip.session)?;
+    let now: Vec<TurnRow> = layout::live_rows(&as_live(&tip.session), &rows_now).into_iter().map(|(_, r)| r).collect();
+    let last = kept.last().map_or(0, |r| r.turn);
+    let next = now.iter().find(|r| r.turn > last).or(None);
+    let bytes = match (tip.session.stream(&stream_id), then.stream(&stream_id)) {
+        (Some(stream), _) => layout::read_stream(objects, tip.checkpoint.meta_tree, stream)?,
+        (None, Some(stream)) => layout::read_stream(objects, meta_tree, stream)?,
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(Conversation {
+        stream: stream_id,
+        bytes,
+        cut: next.map(|r| (r.key.clone(), r.start)),
+        removed: now.iter().filter(|r| r.turn > last).count(),
+        rows: kept,
+    }))
+}
+
+/// A new native file and what is in it.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// How to resume it.
+    pub native: Native,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// The prompt that was cut off first.
+    pub removed_prompt: Option<String>,
+}
+
+/// Where a new native file would lie, and under which id; writes nothing. For an agent whose folders are not known it lies
+/// beside the live transcript.
+pub fn plan(app: &App<'_>, agent: &dyn Agent, session: &Session, cwd: &Path, id: String) -> Result<Native> {
+    let beside = || {
+        let live = PathBuf::from(session.agent.transcript_path.as_ref()?);
+        let name = format!("{}.{}", id, live.extension()?.to_str()?);
+        Some(live.with_file_name(name))
+    };
+    let path = agent.transcript_path(&app.agent_env, cwd, &id).or_else(beside);
+    let Some(path) = path else {
+        return Err(crate::agents::Error::NoResume { agent: agent.kind() }.into());
+    };
+    let command = agent.resume_command(&id).unwrap_or_default();
+    Ok(Native { agent: agent.kind().to_owned(), line: agent.resume_line(&id), session_id: id, path, command })
+}
+
+/// Writes a new native file for a conversation, for resuming in `cwd`.
+pub fn write(
+    app: &App<'_>,
+    agent: &dyn Agent,
+    session: &Session,
+    talk: &Conversation,
+    cwd: &Path,
+    title: Option<&str>,
+) -> Result<Written> {
+    let native = plan(app, agent, session, cwd, app.ids.uuid().to_string())?;
+    let keep = match &talk.cut {
+        None => Keep::All,
+        Some((key, offset)) => Keep::Before { key: key.as_deref(), offset: *offset },
+    };
+    let rewritten = agent.rewrite(
+        &talk.bytes,
+        &Rewrite { keep, new_id: &native.session_id, old_id: &talk.stream, cwd, title, ids: &app.ids, now: app.now() },
+    )?;
+    place(&native.path, &rewritten.bytes)?;
+    Ok(Written { native, bytes: rewritten.bytes, removed_prompt: rewritten.removed_prompt })
+}
+
+/// Puts a file where the agent looks for it; one that is there already is never replaced.
+fn place(path: &Path, bytes: &[u8]) -> Result<()> {
+    if std::fs::symlink_metadata(path).is_ok() {
+        return Err(Failure::new(
+            FailureKind::Conflict,
+            "native.exists",
+            format!("{} exists already and is not replaced", path.display()),
+        )
+        .target(path.display().to_string()));
+    }
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(crate::base::Error::io("create the folder", folder))?;
+    }
+    Ok(file::write_atomic(path, bytes, Some(0o600), Durability::Process)?)
+}
+
+/// The agent's own file of a stream, where it still holds everything that is stored of it (it may have grown).
+pub fn intact_file(app: &App<'_>, agent: &dyn Agent, tip: &Tip, stream: &str) -> Result<Option<PathBuf>> {
+    let known = local::native(&app.repo, stream)?.and_then(|n| n.transcript);
+    let recorded = tip.session.agent.transcript_path.as_ref().map(PathBuf::from);
+    let recorded = recorded.filter(|p| p.file_stem().is_some_and(|s| s.to_string_lossy() == stream));
+    let found = known.filter(|p| p.is_file()).or(recorded.filter(|p| p.is_file()));
+    let Some(path) = found.or_else(|| agent.find_transcript(&app.agent_env, stream)) else { return Ok(None) };
+    let Some(bytes) = file::read_optional(&path)? else { return Ok(None) };
+    let Some(stored) = tip.session.stream(stream) else { return Ok(Some(path)) };
+    let stored = layout::read_stream(&app.repo.objects, tip.checkpoint.meta_tree, stored)?;
+    Ok(bytes.starts_with(&stored).then_some(path))
+}
+
+/// How to resume a native session whose file is there.
+pub fn existing(agent: &dyn Agent, id: &str, path: PathBuf) -> Native {
+    Native {
+        agent: agent.kind().to_owned(),
+        session_id: id.to_owned(),
+        path,
+        command: agent.resume_command(id).unwrap_or_default(),
+        line: agent.resume_line(id),
+    }
+}

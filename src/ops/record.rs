@@ -1,0 +1,286 @@
+//! Recording a checkpoint: what the present state of files and conversation adds to a session. Used by every verb that saves.
+//!
+//! A [`Recording`] is begun on a session's tip (or on none), collects changes, and is finished by one append.
+
+use std::path::Path;
+
+use super::{App, Result};
+use crate::agents::{self, Agent, Parsed};
+use crate::base::progress::Silent;
+use crate::base::{RepoPath, SessionId};
+use crate::engine::store::{Appended, Draft, DraftCode, Extras, Tip};
+use crate::engine::stream::{self, Check, Source};
+use crate::engine::{Snapshot, layout, local, snapshot, store};
+use crate::git::tree::Edit;
+use crate::git::{FileMode, Head};
+use crate::model::checkpoint::Movement;
+use crate::model::session::{AgentInfo, Usage};
+use crate::model::snapshot::Modes;
+use crate::model::{Kind, Session, TurnRow, codec};
+
+/// A checkpoint in the making.
+#[derive(Debug)]
+pub struct Recording {
+    /// The tip it goes on; `None` begins a session.
+    pub tip: Option<Tip>,
+    /// The record as it will be.
+    pub session: Session,
+    /// Rows as they will be, of all streams.
+    pub rows: Vec<TurnRow>,
+    /// HEAD now.
+    pub head: Head,
+    code: Option<DraftCode>,
+    edits: Vec<Edit>,
+    dirty_rows: Vec<usize>,
+    /// What the live stream's new bytes hold, from the byte at which they were read.
+    pub parsed: Option<Parsed>,
+}
+
+/// What the checkpoint is for.
+#[derive(Clone, Debug)]
+pub struct Purpose {
+    /// Why.
+    pub kind: Kind,
+    /// The turn.
+    pub turn: Option<u32>,
+    /// First line of the prompt, or a title.
+    pub title: String,
+    /// What a rewind or redo did.
+    pub movement: Option<Movement>,
+    /// On a fork's first checkpoint.
+    pub parent_session: Option<SessionId>,
+    /// Append without news too.
+    pub always: bool,
+}
+
+impl Purpose {
+    /// A checkpoint of a kind, made only for news.
+    pub fn new(kind: Kind, turn: Option<u32>, title: impl Into<String>) -> Self {
+        Self { kind, turn, title: title.into(), movement: None, parent_session: None, always: false }
+    }
+
+    /// Made in any case.
+    #[must_use]
+    pub const fn always(mut self) -> Self {
+        self.always = true;
+        self
+    }
+}
+
+impl Recording {
+    /// Goes on with a session.
+    pub fn on(app: &App<'_>, tip: Tip) -> Result<Self> {
+        let rows = layout::read_rows(&app.repo.objects, tip.checkpoint.meta_tree, &tip.session)?;
+        Ok(Self {
+            session: tip.session.clone(),
+            rows,
+            head: app.repo.head()?,
+            code: None,
+            edits: Vec::new(),
+            dirty_rows: Vec::new(),
+            parsed: None,
+            tip: Some(tip),
+        })
+    }
+
+    /// Begins a session.
+    pub fn begin(app: &App<'_>, id: SessionId, agent: &str) -> Result<Self> {
+        let now = app.now();
+        let root = app.repo.work_dir()?;
+        let name = |p: &Path| p.file_name().unwrap_or(p.as_os_str()).to_string_lossy().into_owned();
+        let session = Session {
+            id,
+            label: Some(super::label::next(app)?),
+            name: None,
+            title: None,
+            title_source: None,
+            agent: AgentInfo { kind: agent.to_owned(), ..AgentInfo::default() },
+            model: None,
+            mode: None,
+            lineage: None,
+            project: name(root),
+            cwd: app.cwd.to_string_lossy().into_owned(),
+            worktree: app.repo.worktree_name(),
+            created_at: now,
+            updated_at: now,
+            ended_at: None,
+            streams: Vec::new(),
+            rows: 0,
+            turns: 0,
+            usage: Usage::default(),
+            extra: serde_json::Map::new(),
+        };
+        Ok(Self {
+            tip: None,
+            session,
+            rows: Vec::new(),
+            head: app.repo.head()?,
+            code: None,
+            edits: Vec::new(),
+            dirty_rows: Vec::new(),
+            parsed: None,
+        })
+    }
+
+    /// The adapter of the session's agent.
+    pub fn agent(&self) -> Option<&'static dyn Agent> {
+        agents::find(&self.session.agent.kind)
+    }
+
+    /// The number that the checkpoint will have.
+    pub fn number(&self) -> u64 {
+        self.tip.as_ref().map_or(1, |t| t.checkpoint.number + 1)
+    }
+
+    /// Captures the files: the whole tree, or only named paths. Returns the snapshot for callers that plan with it.
+    pub fn capture_code(&mut self, app: &App<'_>, only: Option<Vec<RepoPath>>) -> Result<Snapshot> {
+        let hinted = only.is_some();
+        let previous = self.tip.as_ref().map(|t| t.code_tree);
+        let taken = snapshot::take(&app.repo, previous, &app.snapshot_options(only)?, &Silent)?;
+        let extras =
+            (!hinted).then(|| Extras { index: taken.index.clone(), modes: Modes::new(taken.umask, &taken.modes) });
+        self.code = Some(DraftCode { tree: taken.tree, scope: taken.scope, skipped: taken.skipped.clone(), extras });
+        Ok(taken)
+    }
+
+    /// Takes over the code of another checkpoint, which the files were just brought to.
+    pub fn set_code(&mut self, code: DraftCode) {
+        self.code = Some(code);
+    }
+
+    /// Stores what the agent's transcript `native`, lying at `file`, has grown by, and makes it the live stream.
+    /// A file that is not there yet is no error.
+    pub fn capture_chat(&mut self, app: &App<'_>, native: &str, file: Option<&Path>, check: Check) -> Result<()> {
+        self.session.add_native_id(native);
+        self.session.agent.live = Some(native.to_owned());
+        let Some(file) = file else { return Ok(()) };
+        self.session.agent.transcript_path = Some(file.to_string_lossy().into_owned());
+        let known = local::native(&app.repo, native)?;
+        // Another inode means that the agent wrote its file anew, perhaps with another middle.
+        let inode = std::fs::metadata(file).ok().map(|m| std::os::unix::fs::MetadataExt::ino(&m));
+        let check = if known.as_ref().is_none_or(|k| k.inode != inode) { Check::Full } else { check };
+        self.store_stream(app, native, &Source::File(file), check)?;
+        for (part, path) in self.agent().map(|a| a.companions(file)).unwrap_or_default() {
+            self.store_stream(app, &format!("{native}.{part}"), &Source::File(&path), check)?;
+        }
+        local::set_native(
+            &app.repo,
+            native,
+            &local::Native { session: self.session.id, transcript: Some(file.to_owned()), inode },
+        )?;
+        self.parse_new(file, native)
+    }
+
+    /// Stores one stream; whether anything was new. A file that does not exist is as good as empty.
+    pub fn store_stream(&mut self, app: &App<'_>, id: &str, source: &Source<'_>, check: Check) -> Result<bool> {
+        let tree = self.tip.as_ref().map(|t| t.checkpoint.meta_tree);
+        let stored = self.session.stream(id).cloned();
+        // Only what the tip holds can be compared with.
+        let stored = stored.filter(|s| self.tip.as_ref().is_some_and(|t| t.session.stream(id) == Some(s)));
+        let update = match stream::prepare(&app.repo.objects, tree, stored.as_ref(), id, source, check) {
+            Ok(update) => update,
+            Err(crate::engine::Error::Base(e)) if e.is_not_found() => return Ok(false),
+            Err(e) => return Err(e.into()),
+        };
+        let Some(update) = update else { return Ok(false) };
+        self.edits.extend(update.edits);
+        match self.session.streams.iter_mut().find(|s| s.id == id) {
+            Some(have) => *have = update.stream,
+            None => self.session.streams.push(update.stream),
+        }
+        Ok(true)
+    }
+
+    /// Reads the turns that the file holds after those that are closed.
+    fn parse_new(&mut self, file: &Path, native: &str) -> Result<()> {
+        let Some(agent) = self.agent() else { return Ok(()) };
+        let Some(stream) = self.session.stream(native) else { return Ok(()) };
+        // From the start of the last turn: its counts are made anew, so that a message that came in two parts counts once.
+        let mut rows = self.rows.iter().filter(|r| r.stream == native).rev();
+        let from = match rows.next() {
+            Some(last) if last.is_open() => rows.next().and_then(|r| r.end).unwrap_or(0),
+            Some(last) => last.start,
+            None => 0,
+        };
+        let from = if from > stream.bytes { 0 } else { from };
+        let bytes = read_range(file, from, stream.bytes)?;
+        self.parsed = Some(agent.parse(&bytes, from));
+        Ok(())
+    }
+
+    /// Places of the rows of the live stream.
+    pub fn live_rows(&self) -> Vec<usize> {
+        layout::live_rows(&self.session, &self.rows).into_iter().map(|(n, _)| n as usize).collect()
+    }
+
+    /// The place of the live stream's last row, where that turn is open.
+    pub fn open_row(&self) -> Option<usize> {
+        self.live_rows().last().copied().filter(|n| self.rows[*n].is_open())
+    }
+
+    /// Adds a row.
+    pub fn push_row(&mut self, row: TurnRow) {
+        self.rows.push(row);
+        self.dirty_rows.push(self.rows.len() - 1);
+    }
+
+    /// The row at a place, to be changed.
+    pub fn row_mut(&mut self, at: usize) -> &mut TurnRow {
+        if !self.dirty_rows.contains(&at) {
+            self.dirty_rows.push(at);
+        }
+        &mut self.rows[at]
+    }
+
+    /// Recounts what is derived from the live rows.
+    pub fn refresh_live(&mut self) {
+        let live = self.live_rows();
+        self.session.turns = u32::try_from(live.len()).unwrap_or(u32::MAX);
+        let mut usage = Usage::default();
+        for at in live {
+            usage += self.rows[at].tokens;
+        }
+        self.session.usage = usage;
+    }
+
+    /// Appends the checkpoint. `None` news leaves everything as it was.
+    pub fn finish(mut self, app: &App<'_>, purpose: Purpose) -> Result<Appended> {
+        self.refresh_live();
+        self.session.rows = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
+        self.dirty_rows.sort_unstable();
+        for at in &self.dirty_rows {
+            let bytes = codec::encode("a turn row", &self.rows[*at])?;
+            let blob = app.repo.objects.write_blob(&bytes)?;
+            let n = u32::try_from(*at).unwrap_or(u32::MAX);
+            self.edits.push((layout::row(n)?, Some((FileMode::File, blob))));
+        }
+        let now = app.now().max(self.session.created_at);
+        self.session.updated_at = now;
+        self.session.worktree = app.repo.worktree_name();
+        let draft = Draft {
+            kind: purpose.kind,
+            turn: purpose.turn,
+            code: self.code,
+            head: self.head,
+            movement: purpose.movement,
+            parent_session: purpose.parent_session,
+            title: purpose.title,
+            session: self.session,
+            edits: self.edits,
+            now,
+            always: purpose.always,
+        };
+        let mut writers = app.writers()?;
+        Ok(store::append(&app.repo, &mut writers, self.tip.as_ref(), draft)?)
+    }
+}
+
+fn read_range(file: &Path, from: u64, to: u64) -> Result<Vec<u8>> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    let io = || crate::base::Error::io("read the transcript", file);
+    let mut open = std::fs::File::open(file).map_err(io())?;
+    let mut bytes = Vec::new();
+    open.seek(SeekFrom::Start(from)).map_err(io())?;
+    open.take(to.saturating_sub(from)).read_to_end(&mut bytes).map_err(io())?;
+    Ok(bytes)
+}

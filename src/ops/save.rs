@@ -1,0 +1,112 @@
+//! `save [TITLE]`: a checkpoint now. Begins a session (without an agent) where none runs here.
+
+use serde::Serialize;
+
+use super::record::{Purpose, Recording};
+use super::{App, Failure, FailureKind, Result, find, moving, settle};
+use crate::base::SessionId;
+use crate::engine::{local, store};
+use crate::git::Oid;
+use crate::model::session::TitleSource;
+use crate::model::snapshot::SkippedPath;
+use crate::model::{Kind, Scope};
+
+/// What to save.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Which session; the one that runs here where `None`.
+    pub session: Option<String>,
+    /// A title to set.
+    pub title: Option<String>,
+}
+
+/// What was saved.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// The session.
+    pub session: SessionId,
+    /// Its label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Its title.
+    pub title: Option<String>,
+    /// The newest checkpoint.
+    pub checkpoint: u64,
+    /// Whether it was made now; otherwise nothing had changed.
+    pub saved: bool,
+    /// Whether the session was begun now.
+    pub begun: bool,
+    /// The code commit.
+    pub commit: Oid,
+    /// The session commit.
+    pub session_commit: Oid,
+    /// The tree of the code.
+    pub tree: Oid,
+    /// How much was looked at.
+    pub scope: Scope,
+    /// What was not taken.
+    pub skipped: Vec<SkippedPath>,
+}
+
+/// Saves.
+pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
+    let _lock = app.lock_worktree()?;
+    settle::settle(app)?;
+    let tip = match &options.session {
+        Some(named) => Some(find::session(app, Some(named))?),
+        None => running(app)?,
+    };
+    let begun = tip.is_none();
+    let mut recording = match tip {
+        Some(tip) => moving::begin(app, tip)?,
+        None => Recording::begin(app, app.ids.session(), "none")?,
+    };
+    let taken = recording.capture_code(app, None)?;
+    if let Some(title) = &options.title {
+        let title = title.trim();
+        if title.is_empty() {
+            return Err(Failure::new(FailureKind::Usage, "title.empty", "a title cannot be empty")
+                .hint("Leave it out to keep the old one."));
+        }
+        recording.session.title = Some(title.to_owned());
+        recording.session.title_source = Some(TitleSource::Custom);
+    }
+    if begun {
+        let day = app.now().local_minutes();
+        recording.session.offer_title(&format!("Saved {day}"), TitleSource::FirstMessage);
+    }
+    let title = options.title.clone().unwrap_or_else(|| recording.session.title.clone().unwrap_or_default());
+    let turn = recording.open_row().map(|at| recording.rows[at].turn);
+    let appended = recording.finish(app, Purpose::new(Kind::Save, turn, title))?;
+    let tip = appended.tip;
+    if begun || options.session.is_some() {
+        local::set_current(&app.repo, Some(&local::Current { session: tip.session.id, cleared: false }))?;
+    }
+    Ok(Outcome {
+        session: tip.session.id,
+        label: tip.session.label,
+        title: tip.session.title,
+        checkpoint: tip.checkpoint.number,
+        saved: appended.news,
+        begun,
+        commit: tip.checkpoint.code,
+        session_commit: tip.checkpoint.commit,
+        tree: tip.code_tree,
+        scope: tip.checkpoint.scope,
+        skipped: taken.skipped.paths,
+    })
+}
+
+/// The session that runs here: the agent's in whose shell we are, else the one of this worktree.
+pub fn running(app: &App<'_>) -> Result<Option<store::Tip>> {
+    if let Some(native) = app.agent_session.as_deref()
+        && let Some(id) = find::by_native(app, native)?
+        && let Some(tip) = store::tip(&app.repo, id)?
+    {
+        return Ok(Some(tip));
+    }
+    match local::current(&app.repo)? {
+        Some(current) => Ok(store::tip(&app.repo, current.session)?),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,280 @@
+//! The turns of a session as its agent's hooks tell them: start, tool, end; closing what was left open.
+
+use std::path::Path;
+
+use super::record::{Purpose, Recording};
+use super::{App, Result};
+use crate::agents::ParsedTurn;
+use crate::base::{RepoPath, text};
+use crate::engine::store::Appended;
+use crate::engine::stream::Check;
+use crate::model::session::TitleSource;
+use crate::model::{Kind, TurnRow};
+
+/// Characters of a prompt's first line that a row keeps.
+const PROMPT_CHARS: usize = 200;
+/// Characters of a title that is taken from a prompt.
+const TITLE_CHARS: usize = 50;
+
+/// A prompt as the agent's hook delivers it.
+#[derive(Clone, Copy, Debug)]
+pub struct Prompt<'a> {
+    /// The agent's own session id.
+    pub native: &'a str,
+    /// Its transcript, where known.
+    pub transcript: Option<&'a Path>,
+    /// The agent's key of the prompt.
+    pub key: Option<&'a str>,
+    /// The text.
+    pub text: &'a str,
+    /// The agent's mode.
+    pub mode: Option<&'a str>,
+}
+
+/// A turn begins: the state before it is answered. A turn that is still open (an interrupt fires no hook) is closed first.
+pub fn start(app: &App<'_>, mut recording: Recording, prompt: &Prompt<'_>) -> Result<Appended> {
+    recording.capture_chat(app, prompt.native, prompt.transcript, Check::Tail)?;
+    adopt_copied_turns(&mut recording, prompt.native, Some(prompt));
+    if recording.open_row().is_some() {
+        recording.capture_code(app, None)?;
+        let closed = close(app, recording, true)?;
+        recording = Recording::on(app, closed.tip)?;
+        recording.capture_chat(app, prompt.native, prompt.transcript, Check::Tail)?;
+    }
+    recording.capture_code(app, None)?;
+    let line = text::first_line(prompt.text, PROMPT_CHARS);
+    let live = recording.live_rows();
+    let turn = live.last().map_or(0, |at| recording.rows[*at].turn) + 1;
+    let start = stored_bytes(&recording, prompt.native);
+    let number = recording.number();
+    recording.push_row(TurnRow {
+        turn,
+        stream: prompt.native.to_owned(),
+        key: prompt.key.map(str::to_owned),
+        start,
+        end: None,
+        started_at: app.now(),
+        ended_at: None,
+        interrupted: false,
+        prompt: line.clone(),
+        checkpoints: vec![number],
+        end_checkpoint: None,
+        files: Vec::new(),
+        tools: std::collections::BTreeMap::new(),
+        errors: 0,
+        tokens: crate::model::session::Usage::default(),
+        extra: serde_json::Map::new(),
+    });
+    recording.session.ended_at = None;
+    if let Some(mode) = prompt.mode {
+        recording.session.mode = Some(mode.to_owned());
+    }
+    recording.session.offer_title(&text::first_line(prompt.text, TITLE_CHARS), TitleSource::FirstMessage);
+    recording.finish(app, Purpose::new(Kind::TurnStart, Some(turn), line).always())
+}
+
+/// A tool wrote named files: only they are looked at.
+pub fn tool(app: &App<'_>, mut recording: Recording, paths: Vec<RepoPath>) -> Result<Option<Appended>> {
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let row = recording.open_row();
+    let taken = recording.capture_code(app, Some(paths.clone()))?;
+    // Without a change there is no checkpoint, so the row is left alone too.
+    if recording.tip.as_ref().is_some_and(|t| t.code_tree == taken.tree) {
+        return Ok(None);
+    }
+    let number = recording.number();
+    let turn = row.map(|at| recording.rows[at].turn);
+    if let Some(at) = row {
+        let row = recording.row_mut(at);
+        row.checkpoints.push(number);
+        add_files(row, paths.iter().map(ToString::to_string));
+    }
+    let title = paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    recording.finish(app, Purpose::new(Kind::Tool, turn, title)).map(Some)
+}
+
+/// The turn was answered. In a closed turn (a Stop that fires again) it makes a `tail`.
+/// Whether the agent's last text was there is returned too; it lags its own hook.
+pub fn end(
+    app: &App<'_>,
+    mut recording: Recording,
+    native: &str,
+    transcript: Option<&Path>,
+    last_message: Option<&str>,
+) -> Result<(Appended, bool)> {
+    recording.capture_chat(app, native, transcript, Check::Tail)?;
+    adopt_copied_turns(&mut recording, native, None);
+    let complete = is_complete(&recording, last_message);
+    recording.capture_code(app, None)?;
+    if recording.open_row().is_some() {
+        return Ok((close(app, recording, false)?, complete));
+    }
+    let turn = extend(&mut recording);
+    Ok((recording.finish(app, Purpose::new(Kind::Tail, turn, ""))?, complete))
+}
+
+/// Transcript that came late, and nothing else. Without news nothing is made.
+pub fn tail(
+    app: &App<'_>,
+    mut recording: Recording,
+    native: &str,
+    transcript: &Path,
+    check: Check,
+) -> Result<Appended> {
+    recording.capture_chat(app, native, Some(transcript), check)?;
+    adopt_copied_turns(&mut recording, native, None);
+    let turn = extend(&mut recording);
+    recording.finish(app, Purpose::new(Kind::Tail, turn, ""))
+}
+
+/// The agent's session ended: closes an open turn, else tells what is new.
+pub fn session_end(
+    app: &App<'_>,
+    mut recording: Recording,
+    native: &str,
+    transcript: Option<&Path>,
+) -> Result<Appended> {
+    recording.capture_chat(app, native, transcript, Check::Full)?;
+    adopt_copied_turns(&mut recording, native, None);
+    recording.capture_code(app, None)?;
+    let now = app.now();
+    if recording.open_row().is_some() {
+        recording.session.ended_at = Some(now);
+        return close(app, recording, true);
+    }
+    let turn = extend(&mut recording);
+    let was_ended = recording.session.ended_at;
+    recording.session.ended_at = Some(was_ended.unwrap_or(now));
+    recording.finish(app, Purpose::new(Kind::End, turn, ""))
+}
+
+/// Closes the open turn of the live stream with a `turn-end`.
+pub fn close(app: &App<'_>, mut recording: Recording, interrupted: bool) -> Result<Appended> {
+    let number = recording.number();
+    let now = app.now();
+    let Some(at) = recording.open_row() else {
+        return recording.finish(app, Purpose::new(Kind::TurnEnd, None, ""));
+    };
+    take_over_parsed(&mut recording, at);
+    let stream = recording.rows[at].stream.clone();
+    let bytes = stored_bytes(&recording, &stream);
+    let row = recording.row_mut(at);
+    row.end = Some(bytes.max(row.start));
+    row.ended_at = Some(now);
+    row.interrupted = interrupted;
+    row.checkpoints.push(number);
+    row.end_checkpoint = Some(number);
+    let (turn, prompt) = (row.turn, row.prompt.clone());
+    recording.finish(app, Purpose::new(Kind::TurnEnd, Some(turn), prompt).always())
+}
+
+/// Bytes stored of a stream.
+fn stored_bytes(recording: &Recording, native: &str) -> u64 {
+    recording.session.stream(native).map_or(0, |s| s.bytes)
+}
+
+/// Whether the agent's last text already stands in what was read.
+fn is_complete(recording: &Recording, last_message: Option<&str>) -> bool {
+    let Some(wanted) = last_message.map(str::trim).filter(|m| !m.is_empty()) else { return true };
+    let parsed = recording.parsed.as_ref();
+    let last = parsed.and_then(|p| p.turns.last().unwrap_or(&p.before).last_text.as_deref());
+    last.is_some_and(|text| text.trim().ends_with(wanted))
+}
+
+/// Gives the row what the transcript says of its turn. Counts are replaced, files added.
+fn take_over_parsed(recording: &mut Recording, at: usize) {
+    let Some(parsed) = recording.parsed.take() else { return };
+    let row = recording.row_mut(at);
+    let by_key = |t: &&ParsedTurn| row.key.is_some() && t.key == row.key;
+    let found = parsed.turns.iter().rev().find(by_key);
+    let found = found.or_else(|| parsed.turns.iter().find(|t| t.start == row.start));
+    let found = found.or(parsed.turns.last().filter(|_| row.is_open())).unwrap_or(&parsed.before);
+    if !std::ptr::eq(found, &parsed.before) {
+        row.start = found.start;
+        if row.key.is_none() {
+            row.key.clone_from(&found.key);
+        }
+    }
+    row.tools.clone_from(&found.tools);
+    row.errors = found.errors;
+    row.tokens = found.tokens;
+    add_files(row, found.files.iter().map(|f| f.to_string_lossy().into_owned()));
+    let session = &mut recording.session;
+    session.model = parsed.model.or(session.model.take());
+    session.agent.version = parsed.version.or(session.agent.version.take());
+    if let Some(title) = parsed.title {
+        session.offer_title(&text::first_line(&title, TITLE_CHARS), TitleSource::Agent);
+    }
+}
+
+/// A late stretch of transcript belongs to the last turn of the live stream; its number.
+pub fn extend(recording: &mut Recording) -> Option<u32> {
+    let at = recording.live_rows().last().copied()?;
+    let stream = recording.rows[at].stream.clone();
+    let bytes = stored_bytes(recording, &stream);
+    if recording.rows[at].end.is_some_and(|end| end < bytes) {
+        recording.row_mut(at).end = Some(bytes);
+        take_over_parsed(recording, at);
+    }
+    Some(recording.rows[at].turn)
+}
+
+fn add_files(row: &mut TurnRow, files: impl Iterator<Item = String>) {
+    row.files.extend(files);
+    row.files.sort();
+    row.files.dedup();
+}
+
+/// A native file that is new to us may begin with turns that were copied from another: they get their rows again, with
+/// the same turn and checkpoint numbers where they are known, and their own ranges.
+pub fn adopt_copied_turns(recording: &mut Recording, native: &str, current: Option<&Prompt<'_>>) {
+    if recording.rows.iter().any(|r| r.stream == native) {
+        return;
+    }
+    let Some(parsed) = recording.parsed.clone() else { return };
+    // The prompt that is being sent may stand in the file already; it is no copy.
+    let is_current = |t: &ParsedTurn| {
+        current.is_some_and(|p| match p.key {
+            Some(key) => t.key.as_deref() == Some(key),
+            None => text::first_line(&t.prompt, PROMPT_CHARS) == text::first_line(p.text, PROMPT_CHARS),
+        })
+    };
+    let mut turns: Vec<ParsedTurn> = parsed.turns.into_iter().filter(|t| t.active).collect();
+    if turns.last().is_some_and(is_current) {
+        turns.pop();
+    }
+    let known = recording.rows.clone();
+    for (n, turn) in (1_u32..).zip(&turns) {
+        let same = known.iter().rev().find(|r| turn.key.is_some() && r.key == turn.key);
+        // The first rows of a session whose first hook came late are made from the transcript alone.
+        let at = turn.at.unwrap_or(recording.session.created_at);
+        let mut row = same.cloned().unwrap_or_else(|| TurnRow {
+            turn: n,
+            stream: native.to_owned(),
+            key: turn.key.clone(),
+            start: turn.start,
+            end: Some(turn.end),
+            started_at: at,
+            ended_at: Some(at),
+            interrupted: false,
+            prompt: text::first_line(&turn.prompt, PROMPT_CHARS),
+            checkpoints: Vec::new(),
+            end_checkpoint: None,
+            files: turn.files.iter().map(|f| f.to_string_lossy().into_owned()).collect(),
+            tools: turn.tools.clone(),
+            errors: turn.errors,
+            tokens: turn.tokens,
+            extra: serde_json::Map::new(),
+        });
+        row.turn = n;
+        row.stream = native.to_owned();
+        row.start = turn.start;
+        row.end = Some(turn.end);
+        if row.ended_at.is_none() {
+            row.ended_at = Some(at);
+        }
+        recording.push_row(row);
+    }
+}
