@@ -5,6 +5,7 @@
 
 pub mod agents;
 pub mod base;
+pub mod cli;
 pub mod engine;
 pub mod features;
 pub mod git;

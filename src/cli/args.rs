@@ -1,0 +1,118 @@
+//! The command line as typed. Parsing does nothing else; doc comments are the help.
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::commands::{
+    complete, demo, diff, disable, enable, fork, list, log, man, redo, resume, rewind, save, show, slash,
+};
+use super::output::ColorChoice;
+
+/// Session checkpoints for coding agents, in the project's own git repository.
+///
+/// Every turn of an agent becomes a checkpoint under refs/sessions/: the exact files and the conversation. Files and
+/// conversation can be rewound and redone, forked into branches, and resumed, with nothing of yours touched on the way.
+#[derive(Debug, Parser)]
+#[command(
+    name = "session",
+    version,
+    arg_required_else_help = true,
+    disable_help_subcommand = false,
+    after_help = "Start with:\n  session enable           save every turn of your agent in this repository\n  session save \"title\"     a checkpoint now, with any tool or none\n  session log              what there is to go back to\n  session rewind code      put the files back; `session redo` undoes it\n  session demo             see it all in a scratch repository\n\nCheckpoints: 7 or #7, ~2 (two before the newest), turn:3 (just before turn 3 was answered), turn:3.end,\n\"@{10 minutes ago}\", a commit id.   Sessions: an id or its beginning, a name, a label, latest.\nExit codes: 0 done, 1 failed or nothing to do, 2 usage, 3 not found, 4 ambiguous, 5 conflict, 6 a choice is needed,\n7 damaged."
+)]
+pub struct Cli {
+    /// Print one JSON document instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = false)]
+    pub color: Color,
+
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Color {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl From<Color> for ColorChoice {
+    fn from(color: Color) -> Self {
+        match color {
+            Color::Auto => Self::Auto,
+            Color::Always => Self::Always,
+            Color::Never => Self::Never,
+        }
+    }
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a checkpoint now
+    Save(save::Args),
+    /// List the sessions of this repository
+    #[command(visible_alias = "sessions")]
+    List(list::Args),
+    /// Show a session, or one checkpoint of it
+    Show(show::Args),
+    /// Show the checkpoints of a session as a graph
+    Log(log::Args),
+    /// Show what differs between two checkpoints, or between one and the files now
+    Diff(diff::Args),
+    /// Go back: the files, the conversation, or both
+    Rewind(rewind::Args),
+    /// Undo the last rewind
+    Redo(redo::Args),
+    /// Make an independent session, and a branch, from a checkpoint
+    Fork(fork::Args),
+    /// Go on with a session's conversation
+    #[command(visible_alias = "load")]
+    Resume(resume::Args),
+    /// Go on with the newest conversation
+    Continue(resume::ContinueArgs),
+    /// Show where this worktree stands
+    Status,
+    /// Install into your agents, so that every turn is saved
+    Enable(enable::Args),
+    /// Take out what `enable` installed; sessions stay
+    Disable(disable::Args),
+    /// What agents' hooks call; reads JSON on standard input
+    Hook(HookArgs),
+    /// Run a line as it is typed in an agent
+    Slash(slash::Args),
+    /// See it work: a recorded agent session in a scratch repository
+    Demo(demo::Args),
+    /// Print a completion script for a shell
+    Completions(complete::Args),
+    /// Print the manual page, or write all of them into a folder
+    Man(man::Args),
+}
+
+/// Only for help: hooks are read by hand, so that nothing can make them fail.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  session hook claude-code Stop < payload.json\n  echo '{\"session_id\":\"s1\",\"cwd\":\"/repo\",\"prompt\":\"fix it\"}' | session hook generic prompt\n\nAlways exits 0; what goes wrong is in .git/session/log/hooks.log.\nEvents of `generic`: session-start, prompt, tool, turn-end, session-end (docs/agents/generic.md)."
+)]
+pub struct HookArgs {
+    /// The agent: claude-code or generic
+    pub agent: String,
+    /// Its event
+    pub event: String,
+}
+
+/// Which session a verb acts on.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct SessionArg {
+    /// The session: an id or its beginning, a name, a label, latest [default: the one of this worktree, else the newest]
+    #[arg(long, short = 's', value_name = "SESSION")]
+    pub session: Option<String>,
+}

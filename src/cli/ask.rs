@@ -1,0 +1,22 @@
+//! Asking a person on a terminal: one question, one key and Enter. Never called from a hook or without a terminal.
+
+use std::io::BufRead as _;
+
+use super::Ui;
+use crate::ops::choice::Foreign;
+
+/// What to do with files that someone else changed; `None` takes nothing back at all.
+pub fn foreign(ui: &mut Ui, paths: &[String]) -> Option<Foreign> {
+    ui.note("These files were changed outside of this session since then:");
+    for path in paths {
+        ui.note(&format!("  {path}"));
+    }
+    ui.note("[m]ine: leave them as they are   [a]ll: take them back too   anything else: change nothing");
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).ok()?;
+    match line.trim().to_lowercase().as_str() {
+        "m" | "mine" => Some(Foreign::Mine),
+        "a" | "all" => Some(Foreign::All),
+        _ => None,
+    }
+}

@@ -1,0 +1,88 @@
+//! `session enable`, and how installed files are told.
+
+use crate::base::RepoPath;
+use crate::cli::render::diff::{FileDiff, Side};
+use crate::cli::render::table::{Cell, Column, Table};
+use crate::cli::{Context, Ui};
+use crate::git::FileMode;
+use crate::ops::Result;
+use crate::ops::enable::{self, Outcome};
+
+/// Installs hooks and commands into your agents, so that every turn is saved and `/rewind` typed there is answered.
+///
+/// Your personal settings are edited (.claude/settings.local.json), what is in them stays; nothing that git tracks
+/// changes. `session disable` takes out exactly what was put in.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  session enable\n  session enable --agent claude-code --dry-run\n  session enable --shared        for the whole team: edits the committed settings"
+)]
+pub struct Args {
+    /// The agent; may be repeated [default: every agent that can be installed into]
+    #[arg(long, value_name = "AGENT")]
+    agent: Vec<String>,
+    /// Edit the settings that are committed, for the whole team
+    #[arg(long)]
+    shared: bool,
+    /// Leave the agent's own /rewind alone; ours is /session:rewind
+    #[arg(long)]
+    keep_builtin_rewind: bool,
+    /// Show the edits as a diff, make none
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+}
+
+/// Installs.
+pub fn run(context: &mut Context, args: Args) -> Result<u8> {
+    let progress = context.ui.progress();
+    let app = context.app(&*progress)?;
+    let options = enable::Options {
+        agents: args.agent,
+        shared: args.shared,
+        keep_builtin_rewind: args.keep_builtin_rewind,
+        dry_run: args.dry_run,
+    };
+    let outcome = enable::run(&app, &options)?;
+    context.show("enable", &outcome, |ui, o| {
+        tell(ui, o, "Everything is in place already.");
+        if !o.dry_run && !o.changes.is_empty() {
+            ui.note("From its next start the agent's turns are saved here. `session log` shows them, `session disable` undoes this.");
+        }
+    });
+    Ok(0)
+}
+
+/// A table of what was done, or the diff of what would be.
+pub fn tell(ui: &mut Ui, o: &Outcome, nothing: &str) {
+    let theme = ui.theme();
+    if o.changes.is_empty() {
+        ui.data_line(nothing);
+        return;
+    }
+    if o.dry_run {
+        for change in &o.changes {
+            let Ok(path) = RepoPath::new(change.path.replace(".git/", "dot-git/").as_str()) else { continue };
+            let side = |bytes: &'_ Option<Vec<u8>>| bytes.clone();
+            let (old, new) = (side(&change.bytes.0), side(&change.bytes.1));
+            let diff = FileDiff {
+                path: &path,
+                old: old.as_ref().map(|b| Side { mode: FileMode::File, bytes: b }),
+                new: new.as_ref().map(|b| Side { mode: FileMode::File, bytes: b }),
+            };
+            diff.lines(&theme).iter().for_each(|line| ui.data_line(&line.replace("dot-git/", ".git/")));
+        }
+        return;
+    }
+    let mut table =
+        Table::new([Column::left("AGENT"), Column::left("CHANGE"), Column::left("FILE"), Column::flexible("WHAT")]);
+    for change in &o.changes {
+        table.row([
+            Cell::styled(&change.agent, theme.kind),
+            Cell::styled(change.change, theme.good),
+            Cell::plain(&change.path),
+            Cell::styled(&change.what, theme.dim),
+        ]);
+    }
+    for line in table.lines(ui.width(), &theme) {
+        ui.data_line(&line);
+    }
+}

@@ -1,0 +1,137 @@
+//! `session hook <agent> <event>`: what agents call. Exits 0 whatever happens, prints only the reply that the agent wants,
+//! and logs what went wrong.
+
+use std::ffi::OsString;
+use std::io::{Read as _, Write as _};
+use std::panic::AssertUnwindSafe;
+use std::process::ExitCode;
+
+use crate::agents::{self, Event, Reply};
+use crate::base::process::Run;
+use crate::base::progress::Silent;
+use crate::cli::context::{open, repo_env};
+use crate::cli::output::{ColorChoice, Mode, UiEnv};
+use crate::cli::{Context, Env, Ui, slash};
+use crate::engine::local;
+use crate::ops::hook::{self, Outcome};
+use crate::ops::{App, Caller, Result, finish};
+
+/// The entry point that agents use; parsed by hand, so that nothing can make it fail.
+pub fn main(args: &[OsString]) -> ExitCode {
+    let words: Vec<String> = args.iter().map(|a| a.to_string_lossy().into_owned()).collect();
+    if words.is_empty() || words.iter().any(|w| w == "--help" || w == "-h") {
+        let help = ["session", "hook", "--help"].map(OsString::from);
+        return help_of(&help);
+    }
+    // A fault of ours must not reach the agent either.
+    let _fault = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        if let Ok(env) = Env::of_process() {
+            let ui = Ui::on_standard_streams(Mode::Human, UiEnv::default(), ColorChoice::Never);
+            let mut context = Context::new(env, ui);
+            let (agent, event) = (words[0].as_str(), words.get(1).map_or("", String::as_str));
+            run(&mut context, agent, event);
+            // A reader that went away is no business of ours.
+            let _closed = context.ui.finish();
+        }
+    }));
+    ExitCode::SUCCESS
+}
+
+fn help_of(args: &[OsString]) -> ExitCode {
+    use clap::Parser as _;
+    if let Err(help) = crate::cli::Cli::try_parse_from(args) {
+        let _closed = help.print();
+    }
+    ExitCode::SUCCESS
+}
+
+/// Handles one event; the reply goes to standard output.
+pub fn run(context: &mut Context, agent: &str, event: &str) {
+    if context.env.enabled() == Some(false) {
+        return;
+    }
+    if agent == "finish" {
+        finish_tail(&context.env, event);
+        return;
+    }
+    let mut payload = Vec::new();
+    if std::io::stdin().lock().read_to_end(&mut payload).is_err() {
+        return;
+    }
+    let reply = handle(&context.env, agent, event, &payload);
+    if !reply.is_empty() {
+        context.ui.data_bytes(&reply);
+    }
+}
+
+fn handle(env: &Env, agent: &str, event: &str, payload: &[u8]) -> Vec<u8> {
+    let Some(adapter) = agents::find(agent) else {
+        log_at(env, &format!("unknown agent {agent:?}"));
+        return Vec::new();
+    };
+    let input = match adapter.parse_hook(event, payload) {
+        Ok(input) => input,
+        Err(e) => {
+            log_at(env, &e.to_string());
+            return Vec::new();
+        }
+    };
+    let app = match open(env, &input.cwd, &repo_env(env), Caller::Hook, &Silent) {
+        Ok(app) => app,
+        // Outside of a repository, or in a bare one, there is nothing to do and nowhere to log.
+        Err(_) => return Vec::new(),
+    };
+    if hook::is_off(&app).unwrap_or(false) {
+        return Vec::new();
+    }
+    if let Event::Prompt { text } = &input.event
+        && !input.in_subagent
+    {
+        // The line means the session of the agent in which it was typed.
+        let env = env.clone().in_agent(&input.cwd, &input.native_id);
+        if let Some(answer) = slash::answer(&env, text) {
+            return adapter.render_reply(event, &Reply::Answer(answer));
+        }
+        if event == "UserPromptExpansion" {
+            return Vec::new();
+        }
+    }
+    match hook::run(&app, adapter.kind(), &input) {
+        Ok(Outcome::Saved { tail_missing: true, .. }) => {
+            if let Err(e) = wait_detached(&app, &input.native_id) {
+                log(&app, &format!("{agent} {event}: {e}"));
+            }
+        }
+        Ok(_) => {}
+        Err(e) => log(&app, &format!("{agent} {event}: {e}")),
+    }
+    adapter.render_reply(event, &Reply::Nothing)
+}
+
+/// One detached process waits for the tail of the transcript.
+fn wait_detached(app: &App<'_>, native: &str) -> Result<()> {
+    let mut run = Run::new(app.program.as_os_str());
+    run.args = vec!["hook".into(), "finish".into(), native.into()];
+    run.cwd = Some(app.repo.work_dir()?.to_owned());
+    Ok(run.detach()?)
+}
+
+fn finish_tail(env: &Env, native: &str) {
+    let Ok(app) = open(env, &env.cwd, &repo_env(env), Caller::Hook, &Silent) else { return };
+    if let Err(e) = finish::run(&app, native) {
+        log(&app, &format!("finish: {e}"));
+    }
+}
+
+fn log(app: &App<'_>, line: &str) {
+    if local::log(&app.repo, app.now(), line).is_err() {
+        // A read-only repository: standard error is shown by agents as a notice, if at all.
+        let _unheard = writeln!(std::io::stderr(), "git-session: {line}");
+    }
+}
+
+fn log_at(env: &Env, line: &str) {
+    if let Ok(app) = open(env, &env.cwd, &repo_env(env), Caller::Hook, &Silent) {
+        log(&app, line);
+    }
+}

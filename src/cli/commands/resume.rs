@@ -1,0 +1,87 @@
+//! `session resume` and `session continue`.
+
+use crate::base::process::Run;
+use crate::base::text;
+use crate::cli::theme::paint;
+use crate::cli::{Context, Ui};
+use crate::ops::native::Native;
+use crate::ops::{Result, resume};
+
+/// Goes on with a session's conversation in its agent.
+///
+/// The agent's own file is used where it still is there, else written anew from what is stored. On a terminal the agent
+/// is started; with --print, or without a terminal, the command is printed.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  session resume latest\n  session resume 094320c0 --print\n  session resume --json"
+)]
+pub struct Args {
+    /// The session [default: the newest with a conversation]
+    session: Option<String>,
+    /// Print the command instead of running it
+    #[arg(long)]
+    print: bool,
+}
+
+/// Goes on with the newest conversation of this repository.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  session continue\n  session continue --print")]
+pub struct ContinueArgs {
+    /// Print the command instead of running it
+    #[arg(long)]
+    print: bool,
+}
+
+/// Resumes.
+pub fn run(context: &mut Context, args: Args) -> Result<u8> {
+    go_on(context, args.session, args.print)
+}
+
+/// Continues.
+pub fn run_continue(context: &mut Context, args: ContinueArgs) -> Result<u8> {
+    go_on(context, None, args.print)
+}
+
+fn go_on(context: &mut Context, session: Option<String>, print: bool) -> Result<u8> {
+    let progress = context.ui.progress();
+    let app = context.app(&*progress)?;
+    let outcome = resume::run(&app, &resume::Options { session })?;
+    let start = context.ui.is_interactive() && !print && !outcome.native.command.is_empty();
+    context.show("resume", &outcome, |ui, o| {
+        let theme = ui.theme();
+        let title = text::sanitise(o.title.as_deref().unwrap_or("(untitled)"));
+        ui.data_line(&format!(
+            "Resumed session: {} ({title}), {}",
+            paint(theme.id, &o.session.short()),
+            text::count(o.turns as usize, "turn")
+        ));
+        if let Some(worktree) = &o.worktree {
+            ui.note(&format!("It last ran in the worktree {worktree}."));
+        }
+        if !start {
+            how_to(ui, &o.native);
+        }
+    });
+    if !start {
+        return Ok(0);
+    }
+    let mut command = outcome.native.command.iter();
+    let mut run = Run::new(command.next().cloned().unwrap_or_default());
+    run.args = command.map(Into::into).collect();
+    Ok(u8::try_from(run.interactive()?).unwrap_or(255))
+}
+
+/// The lines that go on with a conversation.
+pub fn how_to(ui: &mut Ui, native: &Native) {
+    let theme = ui.theme();
+    if native.command.is_empty() {
+        ui.data_line(&format!("The conversation is in {}", text::sanitise(&native.path.display().to_string())));
+        return;
+    }
+    ui.data_line("Go on in a shell with:");
+    ui.data_line(&format!("  {}", paint(theme.good, &text::sanitise(&native.command.join(" ")))));
+    if let Some(line) = &native.line {
+        ui.data_line("or in the agent with:");
+        ui.data_line(&paint(theme.good, &text::sanitise(line)));
+    }
+}

@@ -1,0 +1,256 @@
+//! `session rewind`, and what it shares with `redo`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use crate::base::text;
+use crate::cli::args::SessionArg;
+use crate::cli::theme::paint;
+use crate::cli::{Context, Ui, ask};
+use crate::model::Mode;
+use crate::ops::choice::Foreign;
+use crate::ops::rewind::{self, Outcome};
+use crate::ops::{App, Failure, FailureKind, Result, redo, show};
+
+/// Goes back to a checkpoint: the files, the conversation, or both. `session redo` undoes it.
+///
+/// `code` makes the files exactly what they were, new and deleted ones included; index, HEAD and ignored files stay as
+/// they are. Without a checkpoint it goes to the newest turn start or save that differs; repeated, further back.
+/// `chat` writes a new conversation file, cut before a turn, and says how to resume it; the live one is not touched.
+///
+/// Files that someone else changed since then are listed and need a choice: --mine, --all, or paths.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  session rewind code                undo what the last turn did to the files\n  session rewind code --dry-run      only show it\n  session rewind code turn:2         as it was just before turn 2 was answered\n  session rewind code 7 -- src/main.rs\n  session rewind chat                cut the last turn off the conversation\n  session rewind both turn:3 --mine\n  session redo"
+)]
+pub struct Args {
+    /// What goes back; without it the turns are listed
+    mode: Option<ModeArg>,
+    /// The checkpoint: 7, ~2, turn:3, turn:3.end, "@{10 minutes ago}", a commit id
+    checkpoint: Option<String>,
+    #[command(flatten)]
+    how: HowArgs,
+    /// To the previous checkpoint of any kind
+    #[arg(long, conflicts_with = "checkpoint")]
+    step: bool,
+    /// Cut so many turns off the conversation
+    #[arg(long, value_name = "N", conflicts_with_all = ["checkpoint", "step"])]
+    turns: Option<u32>,
+    /// Undo the last rewind: the same as `session redo`
+    #[arg(long, conflicts_with_all = ["mode", "checkpoint", "step", "turns"])]
+    undo: bool,
+}
+
+/// Flags of both directions.
+#[derive(Clone, Debug, clap::Args)]
+pub struct HowArgs {
+    /// Show what would change, change nothing
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// Leave files that someone else changed as they are
+    #[arg(long, conflicts_with = "all")]
+    mine: bool,
+    /// Take files that someone else changed back too
+    #[arg(long)]
+    all: bool,
+    /// Also in the middle of a merge or rebase, or to an empty tree
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    session: SessionArg,
+    /// Only these paths
+    #[arg(last = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ModeArg {
+    /// The files
+    Code,
+    /// The conversation
+    Chat,
+    /// Both
+    Both,
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Code => Self::Code,
+            ModeArg::Chat => Self::Chat,
+            ModeArg::Both => Self::Both,
+        }
+    }
+}
+
+/// Rewinds.
+pub fn run(context: &mut Context, args: Args) -> Result<u8> {
+    if args.undo {
+        return run_redo(context, args.how);
+    }
+    let progress = context.ui.progress();
+    let app = context.app(&*progress)?;
+    let Some(mode) = args.mode else { return points(context, &app, &args.how) };
+    let target = match args.turns {
+        Some(n) => Some(turns_back(&app, &args.how, n)?),
+        None => args.checkpoint,
+    };
+    let mut options = rewind::Options {
+        session: args.how.session.session.clone(),
+        mode: mode.into(),
+        target,
+        step: args.step,
+        dry_run: args.how.dry_run,
+        foreign: foreign(&args.how),
+        paths: args.how.paths.clone(),
+        force: args.how.force,
+    };
+    let outcome = match rewind::run(&app, &options) {
+        Err(failure) if wants_choice(&context.ui, &failure) => match ask::foreign(&mut context.ui, &failure.details) {
+            Some(choice) => {
+                options.foreign = choice;
+                rewind::run(&app, &options)?
+            }
+            None => return Err(failure),
+        },
+        other => other?,
+    };
+    context.show("rewind", &outcome, |ui, o| tell(ui, "Rewound", o));
+    Ok(0)
+}
+
+/// Redoes.
+pub fn run_redo(context: &mut Context, how: HowArgs) -> Result<u8> {
+    let progress = context.ui.progress();
+    let app = context.app(&*progress)?;
+    let mut options = redo::Options {
+        session: how.session.session.clone(),
+        dry_run: how.dry_run,
+        foreign: foreign(&how),
+        paths: how.paths,
+        force: how.force,
+    };
+    let outcome = match redo::run(&app, &options) {
+        Err(failure) if wants_choice(&context.ui, &failure) => match ask::foreign(&mut context.ui, &failure.details) {
+            Some(choice) => {
+                options.foreign = choice;
+                redo::run(&app, &options)?
+            }
+            None => return Err(failure),
+        },
+        other => other?,
+    };
+    context.show("redo", &outcome, |ui, o| tell(ui, "Redone", o));
+    Ok(0)
+}
+
+const fn foreign(how: &HowArgs) -> Foreign {
+    match (how.mine, how.all) {
+        (true, _) => Foreign::Mine,
+        (_, true) => Foreign::All,
+        _ => Foreign::Ask,
+    }
+}
+
+fn wants_choice(ui: &Ui, failure: &Failure) -> bool {
+    failure.code == "rewind.foreign" && ui.is_interactive() && ui.can_ask()
+}
+
+fn turns_back(app: &App<'_>, how: &HowArgs, n: u32) -> Result<String> {
+    let turns = show::run(app, &show::Options { session: how.session.session.clone(), checkpoint: None })?.turns;
+    if n == 0 || n > turns {
+        return Err(Failure::new(
+            FailureKind::Usage,
+            "turn.not-found",
+            format!("the conversation has {}", text::count(turns as usize, "turn")),
+        )
+        .target(n.to_string())
+        .hint(format!("Give --turns a number from 1 to {turns}.")));
+    }
+    Ok(format!("turn:{}", turns - n + 1))
+}
+
+/// Without `code`, `chat` or `both`: where one could go.
+fn points(context: &mut Context, app: &App<'_>, how: &HowArgs) -> Result<u8> {
+    let outcome = show::run(app, &show::Options { session: how.session.session.clone(), checkpoint: None })?;
+    context.show("rewind", &outcome, |ui, o| {
+        let theme = ui.theme();
+        let title = text::sanitise(o.title.as_deref().unwrap_or("(untitled)"));
+        ui.data_line(&format!("{}  {}", paint(theme.title, &title), paint(theme.dim, &o.id.short())));
+        let skip = o.turn_list.len().saturating_sub(10);
+        for turn in o.turn_list.iter().skip(skip) {
+            let at = paint(theme.id, &format!("{:>8}", format!("turn:{}", turn.turn)));
+            let prompt = text::truncate(&text::sanitise(&turn.prompt), 70);
+            ui.data_line(&format!("{at}  {prompt}"));
+        }
+        ui.data_line("");
+        ui.data_line("rewind code             the files, as before the last turn that changed them");
+        ui.data_line("rewind chat turn:N      the conversation, as before turn N");
+        ui.data_line("rewind both turn:N      both     (redo undoes it; log shows every checkpoint)");
+    });
+    Ok(0)
+}
+
+/// Tells what a rewind or redo did, or would do.
+fn tell(ui: &mut Ui, done: &str, o: &Outcome) {
+    let theme = ui.theme();
+    let what = match o.mode {
+        Mode::Code => "code",
+        Mode::Chat => "chat",
+        Mode::Both => "code and chat",
+    };
+    let title = text::sanitise(&o.target.title);
+    let place = format!(
+        "{} ({}{})",
+        paint(theme.id, &format!("checkpoint {}", o.target.number)),
+        o.target.kind,
+        if title.is_empty() { String::new() } else { format!(": {}", text::truncate(&title, 60)) }
+    );
+    if o.dry_run {
+        ui.data_line(&format!("Would take {what} to {place}:"));
+    } else {
+        ui.data_line(&format!("{done}: {what} to {place}."));
+    }
+    for (sign, style, paths) in [
+        ("write ", theme.added, &o.files.written),
+        ("delete", theme.removed, &o.files.deleted),
+        ("mode  ", theme.warn, &o.files.modes),
+    ] {
+        for path in paths.iter().take(50) {
+            ui.data_line(&format!("  {}  {}", paint(style, sign), text::sanitise_bytes(path.as_bytes())));
+        }
+        if paths.len() > 50 {
+            ui.data_line(&format!("  {sign}  and {} more", paths.len() - 50));
+        }
+    }
+    if o.mode.code() && o.files.is_empty() {
+        ui.data_line("  no file differs");
+    }
+    for (path, why) in &o.files.kept {
+        ui.note(&format!("  left as it is: {path} ({why})"));
+    }
+    if o.needs_choice {
+        ui.warning(&format!(
+            "changed outside of this session since then: {}",
+            o.foreign.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        ));
+        ui.hint("Add --mine to leave them, --all to take them back too, or `-- PATH...` to pick.");
+    }
+    if let Some(prompt) = &o.removed_prompt {
+        ui.data_line(&format!("The prompt that was cut off: {}", text::sanitise(&text::first_line(prompt, 200))));
+    }
+    if !o.dry_run
+        && let Some(from) = o.from
+    {
+        let back = if done == "Rewound" {
+            "`session redo` brings it back".to_owned()
+        } else {
+            format!("`session rewind {} {from}` goes there", o.mode)
+        };
+        ui.note(&format!("The state before is checkpoint {from}; {back}."));
+    }
+    if let Some(native) = &o.native {
+        super::resume::how_to(ui, native);
+    }
+}

@@ -1,0 +1,60 @@
+//! `session save`.
+
+use crate::base::text;
+use crate::cli::Context;
+use crate::cli::args::SessionArg;
+use crate::cli::theme::paint;
+use crate::model::SkipReason;
+use crate::ops::{Result, save};
+
+/// Makes a checkpoint of the files, and of the conversation where an agent runs.
+///
+/// Nothing of yours is touched: no branch, no index, no stash. Without a running session one is begun. Without
+/// anything new, nothing is made.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  session save\n  session save \"parser works\"")]
+pub struct Args {
+    /// A title for the session
+    pub title: Option<String>,
+    #[command(flatten)]
+    session: SessionArg,
+}
+
+/// Saves.
+pub fn run(context: &mut Context, args: Args) -> Result<u8> {
+    let progress = context.ui.progress();
+    let app = context.app(&*progress)?;
+    let outcome = save::run(&app, &save::Options { session: args.session.session, title: args.title })?;
+    context.show("save", &outcome, |ui, o| {
+        let theme = ui.theme();
+        let title = text::sanitise(o.title.as_deref().unwrap_or("untitled"));
+        let id = paint(theme.id, &o.session.short());
+        if o.saved {
+            ui.data_line(&format!(
+                "Saved session: {id} ({title}), checkpoint {}",
+                paint(theme.id, &o.checkpoint.to_string())
+            ));
+        } else {
+            ui.data_line(&format!("Nothing new since checkpoint {} of session {id} ({title})", o.checkpoint));
+        }
+        for skipped in &o.skipped {
+            let size = skipped.bytes.map(|b| format!(" ({})", text::bytes(b))).unwrap_or_default();
+            ui.warning(&format!("not saved: {}{size}: {}", skipped.path, reason(skipped.reason)));
+        }
+    });
+    Ok(0)
+}
+
+/// Why a path was left out, as a phrase.
+pub const fn reason(reason: SkipReason) -> &'static str {
+    match reason {
+        SkipReason::TooLarge => "untracked and larger than session.snapshot.maxFileBytes",
+        SkipReason::Special => "neither a file nor a link",
+        SkipReason::NestedRepository => "a repository of its own",
+        SkipReason::Unreadable => "it cannot be read",
+        SkipReason::RefusedName => "git refuses this name",
+        SkipReason::TooManyFiles => "too many untracked files in one folder",
+        SkipReason::Changing => "it changed each time it was read",
+        SkipReason::TimeBudget => "the time ran out",
+    }
+}

@@ -1,0 +1,183 @@
+//! Lines as typed in an agent: which are ours, what command they mean, and the answer as text.
+
+use std::cell::RefCell;
+use std::io::Write;
+use std::rc::Rc;
+
+use clap::Parser as _;
+
+use super::args::Command;
+use super::output::{ColorChoice, Mode, Ui, UiEnv};
+use super::{Cli, Context, Env, commands, tell};
+use crate::ops::{Failure, FailureKind, Result};
+
+/// Words that our lines begin with, and the verb that each means.
+const WORDS: &[(&str, &str)] = &[
+    ("rewind", "rewind"),
+    ("redo", "redo"),
+    ("fork", "fork"),
+    ("sessions", "list"),
+    ("save", "save"),
+    ("status", "status"),
+    ("log", "log"),
+    ("diff", "diff"),
+    ("show", "show"),
+    ("resume", "resume"),
+    ("load", "resume"),
+];
+/// Those of them that a hook answers without the prefix `session:`; the others are words of the agents' own.
+const ANSWERED: &[&str] = &["rewind", "redo", "fork", "sessions"];
+
+/// The command of a line; `None` where the line is not ours.
+///
+/// # Errors
+/// A line of ours that cannot be read.
+pub fn parse(line: &str) -> Result<Option<Command>> {
+    let Some((word, rest)) = split(line) else { return Ok(None) };
+    let word = word.strip_prefix("session:").unwrap_or(word);
+    let Some((_, verb)) = WORDS.iter().find(|(w, _)| *w == word) else { return Ok(None) };
+    let mut args = vec!["session".to_owned(), (*verb).to_owned()];
+    let words = words(rest)?;
+    // A title may be typed without quotes.
+    let is_title = matches!(*verb, "fork" | "save") && words.iter().all(|w| !w.starts_with('-'));
+    if is_title && !words.is_empty() {
+        args.push(words.join(" "));
+    } else {
+        args.extend(words);
+    }
+    let cli = Cli::try_parse_from(args).map_err(|e| {
+        let text = e.render().to_string();
+        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        Failure::new(FailureKind::Usage, "usage", first).hint(format!("For example: {}", example(verb)))
+    })?;
+    Ok(Some(cli.command))
+}
+
+fn example(verb: &str) -> &'static str {
+    match verb {
+        "rewind" => "/rewind code turn:2, /rewind chat, /rewind both 7 --mine",
+        "redo" => "/redo",
+        "fork" => "/fork try a trie",
+        _ => "/sessions",
+    }
+}
+
+/// Answers a prompt that is for us, run in a folder; `None` where it is the agent's.
+pub fn answer(env: &Env, prompt: &str) -> Option<String> {
+    let (word, _) = split(prompt)?;
+    let ours =
+        ANSWERED.contains(&word) || word.strip_prefix("session:").is_some_and(|w| WORDS.iter().any(|(o, _)| *o == w));
+    if !ours || prompt.trim().lines().count() > 1 {
+        return None;
+    }
+    let text = Captured::default();
+    let plain = UiEnv { utf8: true, ..UiEnv::default() };
+    let ui = Ui::new(Mode::Human, plain, ColorChoice::Never, Box::new(text.clone()), Box::new(text.clone()));
+    let mut context = Context::new(env.clone(), ui);
+    let outcome = parse(prompt).and_then(|command| match command {
+        Some(command) => commands::run(&mut context, command).map(drop),
+        None => Ok(()),
+    });
+    if let Err(failure) = outcome {
+        tell(&mut context.ui, &in_agent(failure, prompt));
+    }
+    Some(text.take())
+}
+
+/// In an agent the way out is a line to type there.
+fn in_agent(mut failure: Failure, prompt: &str) -> Failure {
+    let line = prompt.trim();
+    if failure.code == "rewind.foreign" {
+        let target = failure.target.clone().filter(|t| !line.split_whitespace().any(|w| w == t));
+        let full = match (target, line.split_whitespace().count()) {
+            (Some(target), 2) => format!("{line} {target}"),
+            _ => line.to_owned(),
+        };
+        failure.hint =
+            Some(format!("Type {full} --mine to leave them as they are, or {full} --all to take them back too."));
+    } else {
+        failure.hint = failure.hint.map(|h| h.replace("`session ", "`/"));
+    }
+    failure
+}
+
+fn split(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim().strip_prefix('/')?;
+    Some(line.split_once(char::is_whitespace).unwrap_or((line, "")))
+}
+
+/// Words with quotes, as a shell would split them; no expansion of anything.
+fn words(text: &str) -> Result<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote: Option<char> = None;
+    for c in text.chars() {
+        match (quote, c) {
+            (Some(q), c) if c == q => quote = None,
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, c) if c.is_whitespace() => words.extend(word.take()),
+            (_, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    if quote.is_some() {
+        return Err(Failure::new(FailureKind::Usage, "slash.quote", "a quote is not closed"));
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+/// Both outputs in one text, in the order of writing.
+#[derive(Clone, Default)]
+struct Captured(Rc<RefCell<Vec<u8>>>);
+
+impl Captured {
+    fn take(&self) -> String {
+        String::from_utf8_lossy(&self.0.borrow()).trim_end().to_owned()
+    }
+}
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_split_as_in_a_shell() {
+        assert_eq!(words("code  3 --mine").expect("splits"), ["code", "3", "--mine"]);
+        assert_eq!(words("\"a b\" 'c'd \"\"").expect("splits"), ["a b", "cd", ""]);
+        assert!(words("\"open").is_err());
+    }
+
+    #[test]
+    fn every_line_of_ours_is_a_command() {
+        for line in [
+            "/rewind",
+            "/rewind code 3",
+            "/rewind chat",
+            "/rewind both turn:2 --mine",
+            "/redo",
+            "/fork try a trie",
+            "/sessions",
+            "/session:rewind code",
+            "/session:save my title",
+        ] {
+            assert!(matches!(parse(line), Ok(Some(_))), "{line}");
+        }
+        for line in ["rewind", "/help", "/re wind", "fix /rewind", ""] {
+            assert!(matches!(parse(line), Ok(None)), "{line}");
+        }
+        assert!(parse("/rewind files").is_err());
+    }
+}

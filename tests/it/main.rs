@@ -1,0 +1,22 @@
+//! Integration tests, one binary: every file beside this one is a module of it.
+#![expect(clippy::disallowed_methods, reason = "tests arrange files and run programs as their users would")]
+
+mod architecture;
+mod support;
+mod support_works;
+
+/// A file of tests that nobody lists would never run.
+#[test]
+fn no_test_file_is_forgotten() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it");
+    let listed = std::fs::read_to_string(format!("{folder}/main.rs")).expect("reads itself");
+    let forgotten: Vec<String> = std::fs::read_dir(folder)
+        .expect("lists the folder")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name in UTF-8"))
+        .filter_map(|name| {
+            name.strip_suffix(".rs").map(str::to_owned).or_else(|| (!name.contains('.')).then_some(name))
+        })
+        .filter(|name| name != "main" && !listed.lines().any(|line| line == format!("mod {name};")))
+        .collect();
+    assert!(forgotten.is_empty(), "not listed in tests/it/main.rs: {forgotten:?}");
+}
