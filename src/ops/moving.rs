@@ -141,6 +141,15 @@ pub fn begin(app: &App<'_>, tip: Tip) -> Result<Recording> {
     Ok(recording)
 }
 
+/// Commands that name a session make it the one of this worktree.
+pub fn make_current(app: &App<'_>, named: Option<&str>, tip: &Tip) -> Result<()> {
+    if named.is_some() {
+        let current = crate::engine::local::Current { session: tip.session.id, cleared: false };
+        crate::engine::local::set_current(&app.repo, Some(&current))?;
+    }
+    Ok(())
+}
+
 /// The tip that a recording goes on.
 pub fn tip_of(recording: &Recording) -> Result<&Tip> {
     recording.tip.as_ref().ok_or_else(|| Failure::new(FailureKind::Internal, "internal", "a recording without a tip"))
