@@ -391,6 +391,7 @@ fn write_files(
         .map_err(|e| Failure::new(FailureKind::Internal, "internal", format!("cannot write the journal: {e}")))?;
     let purpose = journal::Purpose { session: tip.session.id, tip: tip.checkpoint.commit, then };
     let modes = layout::read_modes(&app.repo.objects, to.target.meta_tree)?.bits();
+    restore::check(&app.repo, plan, &modes, &app.cwd)?;
     journal::write(&app.repo, &purpose, plan, &modes)?;
     restore::apply(&app.repo, plan, &modes, &app.cwd, app.progress)?;
     let after = snapshot::take(&app.repo, Some(plan.result), &app.snapshot_options(None)?, app.progress)?;
