@@ -427,14 +427,15 @@ fn move_chat(app: &App<'_>, recording: &mut Recording, chat: &ChatMove) -> Resul
     recording.store_stream(app, &id, &Source::Bytes(&written.bytes), Check::Full)?;
     // The turns that are kept get their rows again, with their ranges in the new file.
     let parsed = agent.parse(&written.bytes, 0);
-    for (at, row) in talk.rows.iter().enumerate() {
-        let by_key = parsed.turns.iter().find(|t| row.key.is_some() && t.key == row.key);
-        let mut row = row.clone();
-        if let Some(turn) = by_key.or_else(|| parsed.turns.get(at)) {
-            row.start = turn.start;
-            row.end = Some(turn.end);
-        }
+    // A turn that the agent itself had rewound is not in the new file, and gets none.
+    for (at, turn) in parsed.turns.iter().enumerate() {
+        let by_key = talk.rows.iter().find(|row| turn.key.is_some() && row.key == turn.key);
+        let Some(mut row) = by_key.or_else(|| talk.rows.get(at).filter(|_| turn.key.is_none())).cloned() else {
+            continue;
+        };
         row.stream.clone_from(&id);
+        row.start = turn.start;
+        row.end = Some(turn.end);
         recording.push_row(row);
     }
     let inode = std::fs::metadata(&written.native.path).ok().map(|m| std::os::unix::fs::MetadataExt::ino(&m));
