@@ -241,7 +241,9 @@ pub fn go(
 ) -> Result<Outcome> {
     let tip = tip_of(&recording)?.clone();
     let (mut plan, mut foreign) = (plan, Vec::new());
-    if let (Some(present), Some(full)) = (&present, &plan) {
+    if let (Some(present), Some(full)) = (&present, &plan)
+        && to.kind != Kind::Revert
+    {
         foreign = choice::foreign_paths(app, &tip, history, to.target, present.tree, full)?;
         // Paths that were picked by name are chosen.
         if !to.paths.is_empty() {
@@ -333,6 +335,9 @@ fn is_where_it_is(recording: &Recording, talk: &Conversation) -> bool {
 }
 
 fn title(to: &Destination<'_>) -> String {
+    if to.kind == Kind::Revert {
+        return format!("turn {} taken back", to.target.turn.unwrap_or_default());
+    }
     let what = match to.mode {
         Mode::Code => "code",
         Mode::Chat => "chat",
@@ -344,6 +349,11 @@ fn title(to: &Destination<'_>) -> String {
 }
 
 fn nothing_to_do(to: &Destination<'_>) -> Failure {
+    if to.kind == Kind::Revert {
+        let turn = to.target.turn.unwrap_or_default();
+        let message = format!("turn {turn} changed nothing that is still there: nothing to take back");
+        return Failure::new(FailureKind::Failed, "revert.nothing", message).target(turn.to_string());
+    }
     let what = match to.mode {
         Mode::Code => "the files are",
         Mode::Chat => "the conversation is",

@@ -192,8 +192,8 @@ fn points(context: &mut Context, app: &App<'_>, how: &HowArgs) -> Result<u8> {
     Ok(0)
 }
 
-/// Tells what a rewind or redo did, or would do.
-fn tell(ui: &mut Ui, done: &str, o: &Outcome) {
+/// Tells what a rewind, redo or revert did, or would do.
+pub fn tell(ui: &mut Ui, done: &str, o: &Outcome) {
     let theme = ui.theme();
     let what = match o.mode {
         Mode::Code => "code",
@@ -210,7 +210,10 @@ fn tell(ui: &mut Ui, done: &str, o: &Outcome) {
     if o.dry_run {
         ui.data_line(&format!("Would take {what} to {place}:"));
     } else {
-        ui.data_line(&format!("{done}: {what} to {place}."));
+        ui.data_line(&match o.target.turn.filter(|_| done == "Reverted") {
+            Some(turn) => format!("{done}: turn {turn}; what came later stays."),
+            None => format!("{done}: {what} to {place}."),
+        });
     }
     for (sign, style, paths) in [
         ("write ", theme.added, &o.files.written),
