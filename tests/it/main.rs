@@ -4,6 +4,7 @@
 mod architecture;
 mod support;
 mod support_works;
+mod walks;
 
 /// A file of tests that nobody lists would never run.
 #[test]
