@@ -111,7 +111,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         None => None,
     };
     let cwd = folder.clone().unwrap_or_else(|| app.cwd.clone());
-    let native = match (&talk, crate::agents::find(&tip.session.agent.kind)) {
+    let native = match (&talk, crate::agents::of_session(&tip.session.agent.kind)) {
         (Some(talk), Some(agent)) => Some(native::write(app, agent, &tip.session, talk, &cwd, Some(&title))?.native),
         _ => None,
     };

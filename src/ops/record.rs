@@ -124,7 +124,7 @@ impl Recording {
 
     /// The adapter of the session's agent.
     pub fn agent(&self) -> Option<&'static dyn Agent> {
-        agents::find(&self.session.agent.kind)
+        agents::of_session(&self.session.agent.kind)
     }
 
     /// The number that the checkpoint will have.

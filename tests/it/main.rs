@@ -2,6 +2,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests arrange files and run programs as their users would")]
 
 mod architecture;
+mod fidelity;
+mod plain_git;
 mod support;
 mod support_works;
 mod walks;
