@@ -87,7 +87,8 @@ impl Search<'_> {
             let Some(before) = history.before(at) else { break };
             let older = self.content(before, path)?;
             if older != content {
-                let own_step = at.kind.is_move() || at.kind == Kind::Revert;
+                // What came with a move but is not its target's was on disk unseen, such as a file that was ignored.
+                let own_step = at.kind == Kind::Revert;
                 if !own_step && (!self.is_open_after(before) || self.is_others_step(before, at, path)?) {
                     return Ok(true);
                 }

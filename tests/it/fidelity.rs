@@ -219,6 +219,28 @@ fn a_file_that_the_target_ignores_is_not_deleted() {
 }
 
 #[test]
+fn what_comes_into_sight_when_ignore_rules_go_is_kept_and_asked_about() {
+    let repo = TestRepo::new();
+    let agent = Agent::new(&repo, "a");
+    agent.turn("one", "f", "1");
+    agent.prompt("two");
+    repo.write(".gitignore", "target/\n");
+    repo.write("target/big", "built\n");
+    agent.end();
+    repo.ask(["rewind", "code"]);
+    assert!(!repo.at(".gitignore").exists());
+    assert_eq!(repo.read("target/big"), b"built\n");
+    // No checkpoint of the session's own turns knows it: it goes only if someone says so.
+    assert!(repo.refused(6, ["rewind", "code"]).to_string().contains("target/big"));
+    repo.ask(["rewind", "code", "--mine"]);
+    assert!(!repo.at("f").exists());
+    assert_eq!(repo.read("target/big"), b"built\n");
+    repo.ask(["redo"]);
+    repo.ask(["redo"]);
+    assert_eq!((repo.read(".gitignore"), repo.read("target/big")), (b"target/\n".to_vec(), b"built\n".to_vec()));
+}
+
+#[test]
 fn a_save_of_an_unchanged_tree_has_gits_own_tree() {
     let repo = TestRepo::new();
     repo.write("a/b", "x");
