@@ -423,6 +423,22 @@ fn an_agent_that_gives_its_name_keeps_its_conversation_as_any_other() {
 }
 
 #[test]
+fn turns_from_before_a_fork_are_foreign_to_neither_side() {
+    let repo = repo();
+    let seen = turns(&repo, &Agent::with_transcript(&repo, "a"), 2);
+    let parent = repo.ask(["show"])["id"].as_str().expect("an id").to_owned();
+    let fork = repo.ask(["fork", "x", "--no-branch"])["session"].as_str().expect("an id").to_owned();
+    for id in [&fork, &parent] {
+        goes(&repo, &["rewind", "code", "-s", id], 3, &seen[1]);
+        goes(&repo, &["rewind", "code", "-s", id], 1, &seen[0]);
+        repo.ask(["redo", "-s", id]);
+        assert_eq!(repo.listing(), seen[1]);
+        repo.ask(["redo", "-s", id]);
+        assert_eq!(repo.listing(), seen[2]);
+    }
+}
+
+#[test]
 fn what_another_session_did_alone_is_foreign() {
     let repo = repo();
     let (a, b) = (Agent::new(&repo, "a"), Agent::new(&repo, "b"));
