@@ -3,6 +3,7 @@
 
 mod architecture;
 mod fidelity;
+mod format;
 mod plain_git;
 mod support;
 mod support_works;
