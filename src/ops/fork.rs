@@ -159,7 +159,7 @@ fn first_checkpoint(
     // A turn that was open at the fork point is not part of the fork's conversation.
     if let Some(open) = recording.open_row() {
         let row = recording.row_mut(open);
-        row.ended_at = Some(now);
+        row.ended_at = Some(point.checkpoint.time.max(row.started_at));
         row.interrupted = true;
         row.end = Some(row.start);
     }

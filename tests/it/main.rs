@@ -5,6 +5,7 @@ mod architecture;
 mod fidelity;
 mod format;
 mod plain_git;
+mod shapes;
 mod support;
 mod support_works;
 mod walks;
