@@ -71,7 +71,10 @@ fn a_fork_with_a_worktree_works_in_every_shape() {
         let agent = Agent::with_transcript(&repo, "a");
         agent.turn("one", "f", "1");
         agent.turn("two", "f", "2");
-        repo.ask(["fork", "x", "--at", "turn:2", "--worktree", "../forked"]);
+        let fork = repo.ask(["fork", "x", "--at", "turn:2", "--worktree", "../forked"])["session"].clone();
+        let list = repo.ask(["list"]);
+        let listed = list["sessions"].as_array().expect("a list").iter().find(|s| s["id"] == fork).expect("listed");
+        assert_eq!(listed["worktree"], "forked", "{shape:?}");
         assert_eq!(fs::read(repo.sandbox.path().join("forked/f")).expect("reads"), b"1", "{shape:?}");
         assert_eq!(repo.git(["-C", "../forked", "status", "--porcelain"]), " M f", "{shape:?}");
         repo.ask(["fork", "y", "--at", "turn:2", "--switch"]);
