@@ -106,29 +106,25 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
 
     // Everything that can be refused was looked at: from here on things are made.
     let made = branch.make(app, options)?;
-    let folder = match &options.worktree {
+    let there = match &options.worktree {
         Some(path) => Some(fill_worktree(app, path, &made, &point)?),
         None => None,
     };
+    let folder = there.as_ref().map(|there| there.work_dir().map(Path::to_owned)).transpose()?;
     let cwd = folder.clone().unwrap_or_else(|| app.cwd.clone());
-    let native = match (&talk, crate::agents::find(&tip.session.agent.kind)) {
+    let native = match (&talk, crate::agents::of_session(&tip.session.agent.kind)) {
         (Some(talk), Some(agent)) => Some(native::write(app, agent, &tip.session, talk, &cwd, Some(&title))?.native),
         _ => None,
     };
-    let id = app.ids.session();
-    let forked = first_checkpoint(app, &point, id, &title, tip.session.id, native.as_ref(), made.name.as_deref())?;
+    let place = (there.as_ref().unwrap_or(&app.repo), cwd.as_path());
+    let forked = first_checkpoint(app, &point, place, &title, tip.session.id, native.as_ref(), made.name.as_deref())?;
+    let id = forked.session.id;
     if let Some(native) = &native {
         let known = local::Native { session: id, transcript: Some(native.path.clone()), inode: None };
         local::set_native(&app.repo, &native.session_id, &known)?;
     }
     let current = local::Current { session: id, cleared: false };
-    match &folder {
-        Some(folder) => {
-            let there = Repo::discover(folder, &crate::git::repo::RepoEnv::default())?;
-            local::set_current(&there, Some(&current))?;
-        }
-        None => local::set_current(&app.repo, Some(&current))?,
-    }
+    local::set_current(place.0, Some(&current))?;
     Ok(Outcome {
         session: id,
         title,
@@ -144,11 +140,11 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     })
 }
 
-/// The fork's first checkpoint: the fork point's code and trees, under a new id.
+/// The fork's first checkpoint: the fork point's code and trees, under a new id, at the place where it goes on.
 fn first_checkpoint(
     app: &App<'_>,
     point: &Tip,
-    id: SessionId,
+    (repo, cwd): (&Repo, &Path),
     title: &str,
     parent: SessionId,
     native: Option<&native::Native>,
@@ -159,12 +155,13 @@ fn first_checkpoint(
     // A turn that was open at the fork point is not part of the fork's conversation.
     if let Some(open) = recording.open_row() {
         let row = recording.row_mut(open);
-        row.ended_at = Some(now);
+        row.ended_at = Some(point.checkpoint.time.max(row.started_at));
         row.interrupted = true;
         row.end = Some(row.start);
     }
     let session = &mut recording.session;
-    session.id = id;
+    session.id = app.ids.session();
+    session.worktree = repo.worktree_name();
     session.label = Some(label::next(app)?);
     session.name = None;
     session.title = Some(title.to_owned());
@@ -176,7 +173,7 @@ fn first_checkpoint(
     });
     session.agent.native_ids = native.map(|n| n.session_id.clone()).into_iter().collect();
     session.agent.transcript_path = native.map(|n| n.path.to_string_lossy().into_owned());
-    session.cwd = app.cwd.to_string_lossy().into_owned();
+    session.cwd = cwd.to_string_lossy().into_owned();
     session.created_at = now;
     session.ended_at = None;
     let mut purpose = Purpose::new(Kind::Fork, None, title).always();
@@ -359,7 +356,7 @@ fn bring_files(app: &App<'_>, tip: &Tip, at: &crate::model::Checkpoint) -> Resul
 }
 
 /// Makes the worktree through git, then puts the fork point's files into it through the one writer.
-fn fill_worktree(app: &App<'_>, path: &Path, made: &Made, point: &Tip) -> Result<PathBuf> {
+fn fill_worktree(app: &App<'_>, path: &Path, made: &Made, point: &Tip) -> Result<Repo> {
     let path = app.cwd.join(path);
     let Some(commit) = made.commit else {
         return Err(Failure::new(FailureKind::Internal, "internal", "a worktree without a commit"));
@@ -376,7 +373,7 @@ fn fill_worktree(app: &App<'_>, path: &Path, made: &Made, point: &Tip) -> Result
     let modes = layout::read_modes(&app.repo.objects, point.checkpoint.meta_tree)?.bits();
     let root = there.work_dir()?.to_owned();
     restore::apply(&there, &plan, &modes, &root, app.progress)?;
-    Ok(root)
+    Ok(there)
 }
 
 #[cfg(test)]

@@ -17,7 +17,6 @@ use crate::engine::store::{DraftCode, Extras, Tip};
 use crate::engine::stream::{Check, Source};
 use crate::engine::{Error as EngineError, Plan, Snapshot, journal, layout, plan, restore, snapshot};
 use crate::git::head::Operation;
-use crate::git::tree;
 use crate::model::checkpoint::Movement;
 use crate::model::snapshot::Modes;
 use crate::model::{Checkpoint, Kind, Mode, Scope};
@@ -406,9 +405,9 @@ fn write_files(
     restore::apply(&app.repo, plan, &modes, &app.cwd, app.progress)?;
     let after = snapshot::take(&app.repo, Some(plan.result), &app.snapshot_options(None)?, app.progress)?;
     if after.tree != plan.result {
-        let differ = tree::diff(&app.repo.objects, plan.result, after.tree)?;
+        let differ = plan::unplanned(&app.repo, plan, after.tree)?;
         if let Some(first) = differ.first() {
-            return Err(EngineError::NotVerified { first: first.path.clone(), count: differ.len() }.into());
+            return Err(EngineError::NotVerified { first: first.clone(), count: differ.len() }.into());
         }
     }
     let extras = Extras { index: after.index.clone(), modes: Modes::new(after.umask, &after.modes) };

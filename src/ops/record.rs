@@ -72,7 +72,7 @@ impl Recording {
     pub fn on(app: &App<'_>, tip: Tip) -> Result<Self> {
         let rows = layout::read_rows(&app.repo.objects, tip.checkpoint.meta_tree, &tip.session)?;
         Ok(Self {
-            session: tip.session.clone(),
+            session: Session { worktree: app.repo.worktree_name(), ..tip.session.clone() },
             rows,
             head: app.repo.head()?,
             code: None,
@@ -124,7 +124,7 @@ impl Recording {
 
     /// The adapter of the session's agent.
     pub fn agent(&self) -> Option<&'static dyn Agent> {
-        agents::find(&self.session.agent.kind)
+        agents::of_session(&self.session.agent.kind)
     }
 
     /// The number that the checkpoint will have.
@@ -256,7 +256,6 @@ impl Recording {
         }
         let now = app.now().max(self.session.created_at);
         self.session.updated_at = now;
-        self.session.worktree = app.repo.worktree_name();
         let draft = Draft {
             kind: purpose.kind,
             turn: purpose.turn,
