@@ -33,11 +33,12 @@ pub struct Prompt<'a> {
 
 /// A turn begins: the state before it is answered. A turn that is still open (an interrupt fires no hook) is closed first.
 pub fn start(app: &App<'_>, mut recording: Recording, prompt: &Prompt<'_>) -> Result<Appended> {
+    recording.session.agent.live = Some(prompt.native.to_owned());
     recording.capture_chat(app, prompt.native, prompt.transcript, Check::Tail)?;
     adopt_copied_turns(&mut recording, prompt.native, Some(prompt));
-    if recording.open_row().is_some() {
+    if let Some(open) = recording.open_row(prompt.native) {
         recording.capture_code(app, None)?;
-        let closed = close(app, recording, true)?;
+        let closed = close(app, recording, open, true)?;
         recording = Recording::on(app, closed.tip)?;
         recording.capture_chat(app, prompt.native, prompt.transcript, Check::Tail)?;
     }
@@ -74,11 +75,16 @@ pub fn start(app: &App<'_>, mut recording: Recording, prompt: &Prompt<'_>) -> Re
 }
 
 /// A tool wrote named files: only they are looked at.
-pub fn tool(app: &App<'_>, mut recording: Recording, paths: Vec<RepoPath>) -> Result<Option<Appended>> {
+pub fn tool(
+    app: &App<'_>,
+    mut recording: Recording,
+    native: &str,
+    paths: Vec<RepoPath>,
+) -> Result<Option<Appended>> {
     if paths.is_empty() {
         return Ok(None);
     }
-    let row = recording.open_row();
+    let row = recording.open_row(native);
     let taken = recording.capture_code(app, Some(paths.clone()))?;
     // Without a change there is no checkpoint, so the row is left alone too.
     if recording.tip.as_ref().is_some_and(|t| t.code_tree == taken.tree) {
@@ -108,10 +114,10 @@ pub fn end(
     adopt_copied_turns(&mut recording, native, None);
     let complete = is_complete(&recording, last_message);
     recording.capture_code(app, None)?;
-    if recording.open_row().is_some() {
-        return Ok((close(app, recording, false)?, complete));
+    if let Some(open) = recording.open_row(native) {
+        return Ok((close(app, recording, open, false)?, complete));
     }
-    let turn = extend(&mut recording);
+    let turn = extend(&mut recording, native);
     Ok((recording.finish(app, Purpose::new(Kind::Tail, turn, ""))?, complete))
 }
 
@@ -125,7 +131,7 @@ pub fn tail(
 ) -> Result<Appended> {
     recording.capture_chat(app, native, Some(transcript), check)?;
     adopt_copied_turns(&mut recording, native, None);
-    let turn = extend(&mut recording);
+    let turn = extend(&mut recording, native);
     recording.finish(app, Purpose::new(Kind::Tail, turn, ""))
 }
 
@@ -140,23 +146,20 @@ pub fn session_end(
     adopt_copied_turns(&mut recording, native, None);
     recording.capture_code(app, None)?;
     let now = app.now();
-    if recording.open_row().is_some() {
+    if let Some(open) = recording.open_row(native) {
         recording.session.ended_at = Some(now);
-        return close(app, recording, true);
+        return close(app, recording, open, true);
     }
-    let turn = extend(&mut recording);
+    let turn = extend(&mut recording, native);
     let was_ended = recording.session.ended_at;
     recording.session.ended_at = Some(was_ended.unwrap_or(now));
     recording.finish(app, Purpose::new(Kind::End, turn, ""))
 }
 
-/// Closes the open turn of the live stream with a `turn-end`.
-pub fn close(app: &App<'_>, mut recording: Recording, interrupted: bool) -> Result<Appended> {
+/// Closes the open turn at a place with a `turn-end`.
+fn close(app: &App<'_>, mut recording: Recording, at: usize, interrupted: bool) -> Result<Appended> {
     let number = recording.number();
     let now = app.now();
-    let Some(at) = recording.open_row() else {
-        return recording.finish(app, Purpose::new(Kind::TurnEnd, None, ""));
-    };
     take_over_parsed(&mut recording, at);
     let stream = recording.rows[at].stream.clone();
     let bytes = stored_bytes(&recording, &stream);
@@ -209,11 +212,10 @@ fn take_over_parsed(recording: &mut Recording, at: usize) {
     }
 }
 
-/// A late stretch of transcript belongs to the last turn of the live stream; its number.
-pub fn extend(recording: &mut Recording) -> Option<u32> {
-    let at = recording.live_rows().last().copied()?;
-    let stream = recording.rows[at].stream.clone();
-    let bytes = stored_bytes(recording, &stream);
+/// A late stretch of transcript belongs to the last turn of its stream; its number.
+pub fn extend(recording: &mut Recording, native: &str) -> Option<u32> {
+    let at = recording.last_row(native)?;
+    let bytes = stored_bytes(recording, native);
     if recording.rows[at].end.is_some_and(|end| end < bytes) {
         recording.row_mut(at).end = Some(bytes);
         take_over_parsed(recording, at);
