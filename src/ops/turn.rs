@@ -75,12 +75,7 @@ pub fn start(app: &App<'_>, mut recording: Recording, prompt: &Prompt<'_>) -> Re
 }
 
 /// A tool wrote named files: only they are looked at.
-pub fn tool(
-    app: &App<'_>,
-    mut recording: Recording,
-    native: &str,
-    paths: Vec<RepoPath>,
-) -> Result<Option<Appended>> {
+pub fn tool(app: &App<'_>, mut recording: Recording, native: &str, paths: Vec<RepoPath>) -> Result<Option<Appended>> {
     if paths.is_empty() {
         return Ok(None);
     }
@@ -231,22 +226,29 @@ fn add_files(row: &mut TurnRow, files: impl Iterator<Item = String>) {
 
 /// A native file that is new to us may begin with turns that were copied from another: they get their rows again, with
 /// the same turn and checkpoint numbers where they are known, and their own ranges.
+///
+/// An agent's own fork writes the copies only after its first prompt was told: that turn then moves behind them.
 pub fn adopt_copied_turns(recording: &mut Recording, native: &str, current: Option<&Prompt<'_>>) {
-    if recording.rows.iter().any(|r| r.stream == native) {
-        return;
-    }
     let Some(parsed) = recording.parsed.clone() else { return };
-    // The prompt that is being sent may stand in the file already; it is no copy.
-    let is_current = |t: &ParsedTurn| {
-        current.is_some_and(|p| match p.key {
-            Some(key) => t.key.as_deref() == Some(key),
-            None => text::first_line(&t.prompt, PROMPT_CHARS) == text::first_line(p.text, PROMPT_CHARS),
-        })
-    };
+    let from_the_start = parsed.before.start == 0;
     let mut turns: Vec<ParsedTurn> = parsed.turns.into_iter().filter(|t| t.active).collect();
-    if turns.last().is_some_and(is_current) {
+    let rows: Vec<usize> = (0..recording.rows.len()).filter(|at| recording.rows[*at].stream == native).collect();
+    let first = match rows.as_slice() {
+        [] => None,
+        [only] if from_the_start && recording.rows[*only].is_open() => Some(*only),
+        _ => return,
+    };
+    if let Some(at) = first {
+        let row = &recording.rows[at];
+        let Some(place) = turns.iter().rposition(|t| is_prompt(t, row.key.as_deref(), &row.prompt)) else { return };
+        turns.truncate(place);
+    } else if let (Some(prompt), Some(last)) = (current, turns.last())
+        && is_prompt(last, prompt.key, &text::first_line(prompt.text, PROMPT_CHARS))
+    {
+        // The prompt that is being sent stands in the file already; it is no copy.
         turns.pop();
     }
+    let moved = first.filter(|_| !turns.is_empty()).map(|at| (at, recording.rows[at].clone()));
     let known = recording.rows.clone();
     for (n, turn) in (1_u32..).zip(&turns) {
         let same = known.iter().rev().find(|r| turn.key.is_some() && r.key == turn.key);
@@ -277,6 +279,19 @@ pub fn adopt_copied_turns(recording: &mut Recording, native: &str, current: Opti
         if row.ended_at.is_none() {
             row.ended_at = Some(at);
         }
+        match &moved {
+            Some((place, _)) if n == 1 => *recording.row_mut(*place) = row,
+            _ => recording.push_row(row),
+        }
+    }
+    if let Some((_, mut row)) = moved {
+        row.turn = u32::try_from(turns.len()).unwrap_or(u32::MAX).saturating_add(1);
         recording.push_row(row);
     }
+}
+
+/// Whether a turn of the transcript is that of a prompt. The key alone does not tell: an agent's own fork gives it to the
+/// copies too.
+fn is_prompt(turn: &ParsedTurn, key: Option<&str>, line: &str) -> bool {
+    key.is_none_or(|key| turn.key.as_deref() == Some(key)) && text::first_line(&turn.prompt, PROMPT_CHARS) == line
 }
