@@ -224,7 +224,7 @@ impl Tape {
 
 impl TestRepo {
     /// The bytes of a stream, read by plain git: its pieces in the order of their names.
-    fn stream(&self, session: &str, stream: &str) -> Vec<u8> {
+    pub fn stream(&self, session: &str, stream: &str) -> Vec<u8> {
         let tip = format!("refs/sessions/heads/{session}");
         let pieces = self.git(["ls-tree", "-r", "--name-only", &tip, &format!("chat/{stream}/")]);
         let mut bytes = Vec::new();
@@ -238,7 +238,7 @@ impl TestRepo {
     }
 
     #[track_caller]
-    fn assert_stream(&self, session: &str, stream: &str, wanted: &[u8]) {
+    pub fn assert_stream(&self, session: &str, stream: &str, wanted: &[u8]) {
         let stored = self.stream(session, stream);
         let differs = stored.iter().zip(wanted).position(|(a, b)| a != b);
         let said =
