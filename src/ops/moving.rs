@@ -64,7 +64,7 @@ const fn reason(kept: Kept) -> &'static str {
         Kept::NotLookedAt => "the checkpoint did not look at it",
         Kept::Ignored => "the rules of the checkpoint ignore it",
         Kept::Gitlink => "a repository of its own",
-        Kept::Chosen => "left, as asked",
+        Kept::Chosen => "as asked",
     }
 }
 
@@ -135,7 +135,7 @@ pub fn begin(app: &App<'_>, tip: Tip) -> Result<Recording> {
         && path.is_file()
     {
         recording.capture_chat(app, &native, Some(&path), Check::Tail)?;
-        super::turn::extend(&mut recording);
+        super::turn::extend(&mut recording, &native);
     }
     Ok(recording)
 }

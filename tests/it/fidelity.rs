@@ -34,7 +34,9 @@ fn untouched(repo: &TestRepo) -> Untouched {
 fn lived_in() -> TestRepo {
     let repo = TestRepo::new();
     repo.write(".gitignore", "build/\n*.log\n");
-    for (path, content) in [("kept", "kept\n"), ("dirty", "old\n"), ("staged", "old\n"), ("gone", "x\n"), ("both", "1\n")] {
+    for (path, content) in
+        [("kept", "kept\n"), ("dirty", "old\n"), ("staged", "old\n"), ("gone", "x\n"), ("both", "1\n")]
+    {
         repo.write(path, content);
     }
     repo.write("deep/er/file", "deep\n");

@@ -5,9 +5,11 @@ mod architecture;
 mod fidelity;
 mod format;
 mod plain_git;
+mod recordings;
 mod shapes;
 mod support;
 mod support_works;
+mod transcripts;
 mod walks;
 
 /// A file of tests that nobody lists would never run.
