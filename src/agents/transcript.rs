@@ -23,11 +23,13 @@ pub enum Note {
     Todos(Vec<Todo>),
     /// One more todo.
     TodoAdded(Todo),
-    /// Another status or text of a todo; `None` as status takes it from the list.
+    /// A todo is gone.
+    TodoRemoved(String),
+    /// Another status or text of a todo.
     TodoChanged {
         /// Which.
         id: String,
-        /// How far it is now.
+        /// How far it is now, where that changed.
         status: Option<TodoStatus>,
         /// What it says now, where that changed.
         content: Option<String>,

@@ -65,14 +65,14 @@ fn call(name: &str, input: &Object<'_>) -> Call {
     match name {
         "TodoWrite" => Call::Note(Note::Todos(todos(input))),
         "TaskCreate" => Call::NewTodo(text("subject").or_else(|| text("description")).unwrap_or_default()),
-        "TaskUpdate" => Call::Note(Note::TodoChanged {
-            id: text("taskId").unwrap_or_default(),
-            status: match text("status").as_deref() {
-                Some("deleted") => None,
-                word => Some(status(word.unwrap_or_default())),
-            },
-            content: text("subject"),
-        }),
+        "TaskUpdate" => {
+            let id = text("taskId").unwrap_or_default();
+            let word = text("status");
+            Call::Note(match word.as_deref() {
+                Some("deleted") => Note::TodoRemoved(id),
+                _ => Note::TodoChanged { id, status: word.as_deref().map(status), content: text("subject") },
+            })
+        }
         _ => {
             let command = text("command");
             let wrote = written_path(name, input).map(|p| p.into_owned());
