@@ -100,9 +100,9 @@ pub fn read_row(objects: &Objects, tree: Oid, n: u32) -> Result<TurnRow> {
     Ok(codec::decode("a turn row", &bytes)?)
 }
 
-/// Reads all rows, in the order of writing.
-pub fn read_rows(objects: &Objects, tree: Oid, session: &Session) -> Result<Vec<TurnRow>> {
-    (0..session.rows).map(|n| read_row(objects, tree, n)).collect()
+/// Reads the rows from row `from` on, in the order of writing.
+pub fn read_rows(objects: &Objects, tree: Oid, session: &Session, from: u32) -> Result<Vec<TurnRow>> {
+    (from..session.rows).map(|n| read_row(objects, tree, n)).collect()
 }
 
 /// The rows of the live stream with their places, in the order of turns. The last row of a turn wins.
@@ -110,7 +110,10 @@ pub fn live_rows(session: &Session, rows: &[TurnRow]) -> Vec<(u32, TurnRow)> {
     let mut live: Vec<(u32, TurnRow)> = Vec::new();
     for (n, row) in (0_u32..).zip(rows) {
         if session.agent.live.as_deref() == Some(row.stream.as_str()) {
-            live.retain(|(_, r)| r.turn < row.turn);
+            // Turns ascend, so those that this row replaces are at the end.
+            while live.last().is_some_and(|(_, last)| last.turn >= row.turn) {
+                live.pop();
+            }
             live.push((n, row.clone()));
         }
     }

@@ -57,7 +57,7 @@ fn windows_of_others(app: &App<'_>, tip: &Tip, target: &Checkpoint) -> Result<Ve
             continue;
         }
         let tree = app.repo.objects.read_commit(found.tip)?.tree;
-        for row in layout::read_rows(&app.repo.objects, tree, &session)? {
+        for row in layout::read_rows(&app.repo.objects, tree, &session, 0)? {
             if row.ended_at.is_none_or(|end| end >= target.time) {
                 windows.push(Window { from: row.started_at, to: row.ended_at });
             }

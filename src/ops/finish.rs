@@ -38,7 +38,7 @@ pub fn run(app: &App<'_>, native: &str) -> Result<()> {
     if tip.session.agent.live.as_deref() != Some(native) {
         return Ok(());
     }
-    let recording = Recording::on(app, tip)?;
+    let recording = Recording::on_tail(app, tip, native)?;
     if recording.open_row().is_some() {
         return Ok(());
     }

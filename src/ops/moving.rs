@@ -281,7 +281,7 @@ pub fn go(
     refuse_obstacles(app, to, plan.as_ref())?;
 
     // The safety checkpoint: what is there now can be had back.
-    let turn = recording.live_rows().last().map(|at| recording.rows[*at].turn);
+    let turn = recording.last_row().map(|at| recording.rows[at].turn);
     let before = recording.finish(app, Purpose::new(Kind::PreRewind, turn, "the state before a move"))?.tip;
     let from = before.checkpoint.number;
     let mut recording = Recording::on(app, before)?;

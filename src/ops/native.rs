@@ -48,7 +48,7 @@ pub fn conversation_at(app: &App<'_>, tip: &Tip, meta_tree: Oid) -> Result<Optio
     let objects = &app.repo.objects;
     let then = layout::read_session(objects, meta_tree)?;
     let Some(stream_id) = then.agent.live.clone() else { return Ok(None) };
-    let rows_then = layout::read_rows(objects, meta_tree, &then)?;
+    let rows_then = layout::read_rows(objects, meta_tree, &then, 0)?;
     let kept: Vec<TurnRow> =
         layout::live_rows(&then, &rows_then).into_iter().map(|(_, r)| r).filter(|r| !r.is_open()).collect();
     // The tip's copy of the stream has what came late, and the rows of later turns.
@@ -56,7 +56,7 @@ pub fn conversation_at(app: &App<'_>, tip: &Tip, meta_tree: Oid) -> Result<Optio
         agent: crate::model::session::AgentInfo { live: Some(stream_id.clone()), ..session.agent.clone() },
         ..session.clone()
     };
-    let rows_now = layout::read_rows(objects, tip.checkpoint.meta_tree, &tip.session)?;
+    let rows_now = layout::read_rows(objects, tip.checkpoint.meta_tree, &tip.session, 0)?;
     let now: Vec<TurnRow> = layout::live_rows(&as_live(&tip.session), &rows_now).into_iter().map(|(_, r)| r).collect();
     let last = kept.last().map_or(0, |r| r.turn);
     let next = now.iter().find(|r| r.turn > last).or(None);

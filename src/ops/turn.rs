@@ -38,13 +38,12 @@ pub fn start(app: &App<'_>, mut recording: Recording, prompt: &Prompt<'_>) -> Re
     if recording.open_row().is_some() {
         recording.capture_code(app, None)?;
         let closed = close(app, recording, true)?;
-        recording = Recording::on(app, closed.tip)?;
+        recording = Recording::on_tail(app, closed.tip, prompt.native)?;
         recording.capture_chat(app, prompt.native, prompt.transcript, Check::Tail)?;
     }
     recording.capture_code(app, None)?;
     let line = text::first_line(prompt.text, PROMPT_CHARS);
-    let live = recording.live_rows();
-    let turn = live.last().map_or(0, |at| recording.rows[*at].turn) + 1;
+    let turn = recording.last_row().map_or(0, |at| recording.rows[at].turn) + 1;
     let start = stored_bytes(&recording, prompt.native);
     let number = recording.number();
     recording.push_row(TurnRow {
@@ -211,7 +210,7 @@ fn take_over_parsed(recording: &mut Recording, at: usize) {
 
 /// A late stretch of transcript belongs to the last turn of the live stream; its number.
 pub fn extend(recording: &mut Recording) -> Option<u32> {
-    let at = recording.live_rows().last().copied()?;
+    let at = recording.last_row()?;
     let stream = recording.rows[at].stream.clone();
     let bytes = stored_bytes(recording, &stream);
     if recording.rows[at].end.is_some_and(|end| end < bytes) {
