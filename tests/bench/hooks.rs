@@ -45,12 +45,13 @@ impl Bench {
         fs::write(path, format!("// {text} {file}\n")).expect("writes");
     }
 
-    /// The transcript grows by a record.
+    /// The transcript grows by a record, of the size that an agent's usually have.
     fn say(&self, role: &str, text: &str) {
         let path = self.folder.path().join(format!("{SESSION}.jsonl"));
         let mut file = fs::OpenOptions::new().create(true).append(true).open(path).expect("opens");
+        let padding = "x".repeat(4 * 1024);
         let line = format!(
-            r#"{{"type":"{role}","uuid":"{:08x}-0000-4000-8000-000000000000","sessionId":"{SESSION}","message":{{"role":"{role}","content":"{text}"}}}}"#,
+            r#"{{"type":"{role}","padding":"{padding}","uuid":"{:08x}-0000-4000-8000-000000000000","sessionId":"{SESSION}","message":{{"role":"{role}","content":"{text}"}}}}"#,
             file.metadata().expect("has a size").len()
         );
         writeln!(file, "{line}").expect("writes");
