@@ -88,6 +88,12 @@ impl UiEnv {
     }
 }
 
+/// Says on standard error what a hook could not write into its log.
+pub fn say_unlogged(line: &str) {
+    // Nobody is left to tell when this fails too.
+    let _unheard = writeln!(io::stderr(), "git-session: {}", text::sanitise(line));
+}
+
 /// The writer of everything that a command says.
 pub struct Ui {
     mode: Mode,

@@ -100,9 +100,9 @@ pub fn read_row(objects: &Objects, tree: Oid, n: u32) -> Result<TurnRow> {
     Ok(codec::decode("a turn row", &bytes)?)
 }
 
-/// Reads all rows, in the order of writing.
-pub fn read_rows(objects: &Objects, tree: Oid, session: &Session) -> Result<Vec<TurnRow>> {
-    (0..session.rows).map(|n| read_row(objects, tree, n)).collect()
+/// Reads the rows from row `from` on, in the order of writing.
+pub fn read_rows(objects: &Objects, tree: Oid, session: &Session, from: u32) -> Result<Vec<TurnRow>> {
+    (from..session.rows).map(|n| read_row(objects, tree, n)).collect()
 }
 
 /// The rows of the live stream with their places, in the order of turns. The last row of a turn wins.
@@ -115,7 +115,10 @@ pub fn rows_of(stream: &str, rows: &[TurnRow]) -> Vec<(u32, TurnRow)> {
     let mut found: Vec<(u32, TurnRow)> = Vec::new();
     for (n, row) in (0_u32..).zip(rows) {
         if row.stream == stream {
-            found.retain(|(_, r)| r.turn < row.turn);
+            // Turns ascend, so those that this row replaces are at the end.
+            while found.last().is_some_and(|(_, last)| last.turn >= row.turn) {
+                found.pop();
+            }
             found.push((n, row.clone()));
         }
     }

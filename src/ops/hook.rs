@@ -141,7 +141,7 @@ fn attach(app: &App<'_>, input: &HookInput, cleared: bool) -> Result<Outcome> {
 /// The session that an event belongs to, where it is durable already.
 fn session_of(app: &App<'_>, input: &HookInput) -> Result<Option<Recording>> {
     let Some(id) = find::by_native(app, &input.native_id)? else { return Ok(None) };
-    store::tip(&app.repo, id)?.map(|tip| Recording::on(app, tip)).transpose()
+    store::tip(&app.repo, id)?.map(|tip| Recording::on_tail(app, tip, &input.native_id)).transpose()
 }
 
 /// Begins a session for an agent's first prompt: under the agent's own id where that is a free UUIDv4.

@@ -4,6 +4,7 @@
 mod architecture;
 mod fidelity;
 mod format;
+mod hook_cost;
 mod plain_git;
 mod recordings;
 mod shapes;
