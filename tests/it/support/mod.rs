@@ -2,5 +2,6 @@
 
 pub mod env;
 pub mod git_oracle;
+pub mod hostile;
 pub mod repo;
 pub mod run;
