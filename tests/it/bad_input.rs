@@ -280,6 +280,8 @@ fn records_that_lie_about_sizes_are_damage_and_never_a_crash() {
             let out = repo.sandbox.session_in_time(repo.path(), verb, b"");
             assert!(matches!(out.code, Some(0 | 7)), "{lie} {verb:?}\n{out}");
         }
+        // A resume that worked made it the session of this worktree.
+        let _back = repo.session(["save", "-s", &whole]).success();
         the_others_are_whole(&repo, &whole, false);
     }
 }

@@ -113,7 +113,7 @@ impl Sandbox {
         assert!(first.starts_with("error: ") && first.len() > 12, "{args:?}\n{out}");
         assert!(!out.stderr.contains("panicked"), "{args:?}\n{out}");
 
-        let json = self.session_in_time(cwd, &[args, &["--json"]].concat(), b"");
+        let json = self.session_in_time(cwd, &[&["--json"], args].concat(), b"");
         assert_eq!(json.code, Some(exit), "{args:?} --json\n{json}");
         assert_eq!(json.stdout.lines().count(), 1, "one document: {args:?}\n{json}");
         let document = json.json();
