@@ -10,7 +10,9 @@ const SETTINGS: &str = ".claude/settings.local.json";
 fn state(repo: &TestRepo) -> Vec<String> {
     let mut all = repo.listing();
     for file in ["info/exclude", "config", "HEAD"] {
-        all.push(format!("{file} {:?}", fs::read(repo.at(format!(".git/{file}"))).ok()));
+        // An empty file says as much to git as none.
+        let bytes = fs::read(repo.at(format!(".git/{file}"))).unwrap_or_default();
+        all.push(format!("{file} {:?}", String::from_utf8_lossy(&bytes)));
     }
     all.push(format!("{:?}", repo.index_bytes()));
     all
@@ -29,7 +31,7 @@ const SHAPES: [&str; 12] = [
     "{\n  // mine\n  \"hooks\": {\n    \"Stop\": [ { \"hooks\": [ { \"type\": \"command\", \"command\": \"true\" } ] } ]\n  }, /* end */\n}\n",
     "{\"hooks\":{}}\n",
     "{\"hooks\":{\"Stop\":[],\"SessionStart\":[]},\"z\":1.50}",
-    "{\n    \"env\": { \"A\": \"\\u00e4\\ud83d\" }\n}",
+    "{\n    \"env\": { \"A\": \"\\u00e4\\ud83d\\ude00\" }\n}",
 ];
 
 #[test]
@@ -141,7 +143,7 @@ fn files_that_git_tracks_stay_clean_or_are_edited_and_restored() {
 
 #[test]
 fn settings_that_cannot_be_read_are_refused_and_nothing_at_all_changes() {
-    for bad in ["{", "[]", "\"x\"", "{\"hooks\":[]}", "{\"hooks\":{\"Stop\":7}}", "not json", "{}}", "\u{0}"] {
+    for bad in ["{", "[]", "\"x\"", "{\"hooks\":[]}", "{\"hooks\":{\"Stop\":7}}", "not json", "{}}", "\u{0}", "{\"a\":\"\\ud83d\"}"] {
         let repo = TestRepo::new();
         repo.write(SETTINGS, bad);
         let before = state(&repo);
