@@ -189,11 +189,8 @@ impl Ui {
 
     /// The result as one line of JSON.
     pub fn json(&mut self, value: &impl Serialize) {
-        match serde_json::to_vec(value) {
-            Ok(mut bytes) => {
-                bytes.push(b'\n');
-                self.data_bytes(&bytes);
-            }
+        match serde_json::to_string(value) {
+            Ok(json) => self.data_bytes(format!("{}\n", text::tame_json(&json)).as_bytes()),
             Err(failure) => self.end(failure.into()),
         }
     }

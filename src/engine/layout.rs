@@ -130,7 +130,7 @@ pub fn pieces(objects: &Objects, tree: Oid, stream: &Stream, from: u32) -> Resul
     let mut oids = Vec::new();
     for fan in (from >> 8)..=(stream.pieces.saturating_sub(1) >> 8) {
         let folder = self::stream(&stream.id)?.join(format!("{fan:04x}").as_bytes())?;
-        let Some((FileMode::Tree, oid)) = tree::lookup(objects, tree, &folder)? else { continue };
+        let Some((FileMode::Tree, oid)) = tree::lookup(objects, tree, &folder)? else { break };
         let mut entries = objects.read_tree(oid)?;
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         let skip = if fan == from >> 8 { (from & 0xff) as usize } else { 0 };
@@ -144,9 +144,12 @@ pub fn pieces(objects: &Objects, tree: Oid, stream: &Stream, from: u32) -> Resul
 
 /// A whole stream: the agent's file, byte for byte.
 pub fn read_stream(objects: &Objects, tree: Oid, stream: &Stream) -> Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(usize::try_from(stream.bytes).unwrap_or(0));
+    let mut bytes = Vec::new();
     for oid in pieces(objects, tree, stream, 0)? {
         bytes.extend_from_slice(&objects.read_blob(oid)?);
+    }
+    if bytes.len() as u64 != stream.bytes {
+        return Err(GitError::Damaged { what: format!("the transcript {} is not as long as it was", stream.id) }.into());
     }
     Ok(bytes)
 }

@@ -192,7 +192,7 @@ impl<'a> Input<'a> {
         match *source {
             Source::Bytes(bytes) => Ok(Self { file: None, bytes, len: bytes.len() as u64, inode: 0 }),
             Source::File(path) => {
-                let file = File::open(path).map_err(BaseError::io("read the transcript", path))?;
+                let file = crate::base::file::open_regular(path)?;
                 let meta = file.metadata().map_err(BaseError::io("read the transcript", path))?;
                 Ok(Self { file: Some((file, path)), bytes: &[], len: meta.len(), inode: meta.ino() })
             }

@@ -207,6 +207,10 @@ impl Objects {
     fn read<T>(&self, oid: Oid, kind: ObjectType, take: impl FnOnce(&[u8]) -> T) -> Result<T> {
         let cost = self.cost.get();
         self.cost.set(Cost { reads: cost.reads + 1, ..cost });
+        if let Some((found, content)) = super::loose::read(&self.repo.commondir().join("objects"), self.format, oid)? {
+            expect_kind(oid, found, kind)?;
+            return Ok(take(&content));
+        }
         let odb = self.odb()?;
         let object = odb.read(oid.git2()?).map_err(|e| unreadable(oid, e))?;
         expect_kind(oid, object.kind(), kind)?;

@@ -53,6 +53,11 @@ pub fn run(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Outcome> {
                 Some(recording) => recording,
                 None => begin(app, kind, input)?,
             };
+            // Hooks in a person's and in the project's settings both fire for one prompt.
+            let open = recording.open_row(&input.native_id).and_then(|at| recording.rows[at].key.as_deref());
+            if open.is_some() && open == input.prompt_key.as_deref() {
+                return Ok(Outcome::Nothing);
+            }
             local::set_current(&app.repo, Some(&Current { session: recording.session.id, cleared: false }))?;
             remember(app, input, recording.session.id)?;
             let prompt = Prompt {

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::{App, Result};
+use super::{App, Caller, Result};
 use crate::agents::{self, Agent, Parsed};
 use crate::base::progress::Silent;
 use crate::base::{RepoPath, SessionId};
@@ -186,7 +186,8 @@ impl Recording {
         self.code = Some(code);
     }
 
-    /// Stores what the agent's transcript `native`, lying at `file`, has grown by. A file that is not there yet is no error.
+    /// Stores what the agent's transcript `native`, lying at `file`, has grown by. A file that is not there yet is no error;
+    /// in a hook one that cannot be read is a line of the log.
     ///
     /// The live stream stays what it is: one that a chat rewind left may still grow (its agent ends, say), and must not
     /// undo the rewind by that. A prompt makes its stream live.
@@ -197,6 +198,16 @@ impl Recording {
         if live {
             self.session.agent.transcript_path = Some(file.to_string_lossy().into_owned());
         }
+        match self.read_transcript(app, native, file, check) {
+            // A hook has the files to save, and nobody to tell.
+            Err(e) if app.caller == Caller::Hook && e.code.starts_with("io.") => {
+                Ok(local::log(&app.repo, app.now(), &e.to_string())?)
+            }
+            read => read,
+        }
+    }
+
+    fn read_transcript(&mut self, app: &App<'_>, native: &str, file: &Path, check: Check) -> Result<()> {
         let known = local::native(&app.repo, native)?;
         // Another inode means that the agent wrote its file anew, perhaps with another middle.
         let inode = std::fs::metadata(file).ok().map(|m| std::os::unix::fs::MetadataExt::ino(&m));
@@ -336,7 +347,7 @@ fn live_counts(session: &Session, rows: &[TurnRow]) -> (u32, Usage) {
 fn read_range(file: &Path, from: u64, to: u64) -> Result<Vec<u8>> {
     use std::io::{Read as _, Seek as _, SeekFrom};
     let io = || crate::base::Error::io("read the transcript", file);
-    let mut open = std::fs::File::open(file).map_err(io())?;
+    let mut open = crate::base::file::open_regular(file)?;
     let mut bytes = Vec::new();
     open.seek(SeekFrom::Start(from)).map_err(io())?;
     open.take(to.saturating_sub(from)).read_to_end(&mut bytes).map_err(io())?;

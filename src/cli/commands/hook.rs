@@ -81,7 +81,7 @@ fn handle(env: &Env, agent: &str, event: &str, payload: &[u8]) -> Vec<u8> {
         // Outside of a repository, or in a bare one, there is nothing to do and nowhere to log.
         Err(_) => return Vec::new(),
     };
-    if hook::is_off(&app).unwrap_or(false) {
+    if app.repo.work_dir().is_err() || hook::is_off(&app).unwrap_or(false) {
         return Vec::new();
     }
     if let Event::Prompt { text } = &input.event

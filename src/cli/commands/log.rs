@@ -32,7 +32,7 @@ pub struct Args {
 /// Shows.
 pub fn run(context: &mut Context, args: Args) -> Result<u8> {
     let progress = context.ui.progress();
-    let app = context.app(&*progress)?;
+    let app = context.reader(&*progress)?;
     let outcome = log::run(&app, &log::Options { session: args.session.session, limit: args.limit })?;
     if outcome.checkpoints.len() > 20 {
         let pager = context.pager(&app)?;
