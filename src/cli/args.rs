@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::commands::{
-    complete, demo, diff, disable, enable, fork, list, log, man, redo, resume, revert, rewind, save, show, slash,
+    complete, demo, diff, disable, enable, fork, list, log, man, redo, resume, revert, rewind, save, show, slash, state,
 };
 use super::output::ColorChoice;
 
@@ -81,6 +81,8 @@ pub enum Command {
     Resume(resume::Args),
     /// Go on with the newest conversation
     Continue(resume::ContinueArgs),
+    /// Show and set what a session is about and what is open: .session-state.json
+    State(state::Args),
     /// Show where this worktree stands
     Status,
     /// Install into your agents, so that every turn is saved

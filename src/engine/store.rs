@@ -281,6 +281,7 @@ fn is_news(repo: &Repo, tip: &Tip, draft: &Draft, tree: Oid, meta_tree: Oid) -> 
     same.updated_at = tip.session.updated_at;
     same.ended_at = tip.session.ended_at;
     same.usage = tip.session.usage;
+    same.active_ms = tip.session.active_ms;
     same.turns = tip.session.turns;
     let quiet = codec::encode("session.json", &same)?;
     let blob = repo.objects.write_blob(&quiet)?;

@@ -268,9 +268,9 @@ pub struct Derived {
     /// The first prompt's line.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub objective: String,
-    /// The objective is looked for after this turn; set by `state clear`.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub since_turn: u32,
+    /// The state was cleared after this turn; the next one's prompt is the objective.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cleared_after: Option<u32>,
     /// The agent's todo list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub todos: Vec<Todo>,
@@ -288,11 +288,6 @@ pub struct Derived {
     /// How far it was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seen: Option<Seen>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-const fn is_zero(n: &u32) -> bool {
-    *n == 0
 }
 
 /// What a checkpoint stores as `state.json`.

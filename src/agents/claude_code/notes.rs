@@ -122,7 +122,8 @@ fn said(raw: &serde_json::value::RawValue) -> String {
         return text.into_owned();
     }
     let blocks: Vec<&serde_json::value::RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
-    let texts = blocks.into_iter().filter_map(|b| Object::parse(b.get().as_bytes())?.text("text").map(|t| t.into_owned()));
+    let texts =
+        blocks.into_iter().filter_map(|b| Object::parse(b.get().as_bytes())?.text("text").map(|t| t.into_owned()));
     texts.collect::<Vec<_>>().join("\n")
 }
 
@@ -142,15 +143,24 @@ mod tests {
     use crate::agents::{Agent as _, claude_code::ClaudeCode};
 
     fn line(kind: &str, n: u32, content: &str, more: &str) -> String {
-        format!("{{\"type\":\"{kind}\",\"uuid\":\"u{n}\",\"message\":{{\"role\":\"{kind}\",\"content\":{content}}}{more}}}\n")
+        format!(
+            "{{\"type\":\"{kind}\",\"uuid\":\"u{n}\",\"message\":{{\"role\":\"{kind}\",\"content\":{content}}}{more}}}\n"
+        )
     }
 
     fn used(n: u32, name: &str, input: &str) -> String {
-        line("assistant", n, &format!("[{{\"type\":\"tool_use\",\"id\":\"t{n}\",\"name\":\"{name}\",\"input\":{input}}}]"), "")
+        line(
+            "assistant",
+            n,
+            &format!("[{{\"type\":\"tool_use\",\"id\":\"t{n}\",\"name\":\"{name}\",\"input\":{input}}}]"),
+            "",
+        )
     }
 
     fn answered(n: u32, content: &str, failed: bool, more: &str) -> String {
-        let block = format!("[{{\"type\":\"tool_result\",\"tool_use_id\":\"t{n}\",\"is_error\":{failed},\"content\":{content}}}]");
+        let block = format!(
+            "[{{\"type\":\"tool_result\",\"tool_use_id\":\"t{n}\",\"is_error\":{failed},\"content\":{content}}}]"
+        );
         line("user", n + 100, &block, more)
     }
 
@@ -161,9 +171,17 @@ mod tests {
 
     #[test]
     fn a_list_is_taken_whole_and_a_task_item_by_item() {
-        let todo = |id: Option<&str>, content: &str, status| Todo { id: id.map(str::to_owned), content: content.to_owned(), status };
+        let todo = |id: Option<&str>, content: &str, status| Todo {
+            id: id.map(str::to_owned),
+            content: content.to_owned(),
+            status,
+        };
         let found = notes(&[
-            used(1, "TodoWrite", r#"{"todos":[{"content":"a","status":"completed","activeForm":"x"},{"content":"b","status":"in_progress"}]}"#),
+            used(
+                1,
+                "TodoWrite",
+                r#"{"todos":[{"content":"a","status":"completed","activeForm":"x"},{"content":"b","status":"in_progress"}]}"#,
+            ),
             answered(1, "\"ok\"", false, ""),
             used(2, "TaskCreate", r#"{"subject":"c","description":"long"}"#),
             answered(2, "\"Task #4 created successfully: c\"", false, ""),
@@ -172,11 +190,14 @@ mod tests {
             used(4, "TaskCreate", r#"{"subject":"refused"}"#),
             answered(4, "\"no\"", true, ""),
         ]);
-        assert_eq!(found, [
-            Note::Todos(vec![todo(None, "a", TodoStatus::Completed), todo(None, "b", TodoStatus::InProgress)]),
-            Note::TodoAdded(todo(Some("4"), "c", TodoStatus::Pending)),
-            Note::TodoChanged { id: "4".to_owned(), status: Some(TodoStatus::Completed), content: None },
-        ]);
+        assert_eq!(
+            found,
+            [
+                Note::Todos(vec![todo(None, "a", TodoStatus::Completed), todo(None, "b", TodoStatus::InProgress)]),
+                Note::TodoAdded(todo(Some("4"), "c", TodoStatus::Pending)),
+                Note::TodoChanged { id: "4".to_owned(), status: Some(TodoStatus::Completed), content: None },
+            ]
+        );
     }
 
     #[test]

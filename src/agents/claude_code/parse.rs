@@ -100,7 +100,8 @@ impl<'a> Reader<'a> {
             self.count_tokens(message);
         }
         let own = !record.is_sidechain();
-        let noted = message.blocks().iter().filter_map(|block| self.notes.read(start, record, block)).collect::<Vec<_>>();
+        let noted =
+            message.blocks().iter().filter_map(|block| self.notes.read(start, record, block)).collect::<Vec<_>>();
         let turn = self.current();
         turn.notes.extend(noted);
         for block in message.blocks() {

@@ -17,6 +17,7 @@ pub mod rewind;
 pub mod save;
 pub mod show;
 pub mod slash;
+pub mod state;
 pub mod status;
 
 use super::Context;
@@ -37,6 +38,7 @@ pub fn run(context: &mut Context, command: Command) -> Result<u8> {
         Command::Fork(args) => fork::run(context, args),
         Command::Resume(args) => resume::run(context, args),
         Command::Continue(args) => resume::run_continue(context, args),
+        Command::State(args) => state::run(context, args),
         Command::Status => status::run(context),
         Command::Enable(args) => enable::run(context, args),
         Command::Disable(args) => disable::run(context, args),

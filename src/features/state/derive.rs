@@ -23,8 +23,10 @@ const ERRORS: usize = 50;
 /// Steps towards a resolution that are kept, the newest.
 const STEPS: usize = 5;
 /// Commands that only look.
-const LOOKING: &[&str] =
-    &["ls", "cat", "head", "tail", "less", "grep", "egrep", "rg", "find", "fd", "pwd", "echo", "which", "wc", "tree", "stat", "test", "["];
+const LOOKING: &[&str] = &[
+    "ls", "cat", "head", "tail", "less", "grep", "egrep", "rg", "find", "fd", "pwd", "echo", "which", "wc", "tree",
+    "stat", "test", "[",
+];
 
 /// Takes one note in.
 pub fn absorb(derived: &mut Derived, note: &Note, root: &Path) {
@@ -69,7 +71,8 @@ fn ran(derived: &mut Derived, run: &ToolRun, root: &Path) {
         .partition(|t| t.by == by || t.by.strip_prefix(&by).is_some_and(|rest| rest.starts_with(' ')));
     derived.unresolved = open;
     for tracked in gone {
-        let steps = if tracked.steps.is_empty() { format!("{} succeeded", short(&target)) } else { tracked.steps.join(", ") };
+        let steps =
+            if tracked.steps.is_empty() { format!("{} succeeded", short(&target)) } else { tracked.steps.join(", ") };
         let OpenError { file, error, fingerprint, extra, .. } = tracked.error;
         derived.resolved.push(ResolvedError { file, error, resolution: steps, fingerprint, extra });
     }
@@ -94,7 +97,11 @@ fn met(derived: &mut Derived, report: Report, run: &ToolRun, target: &str, by: &
         code if code.to_ascii_lowercase().starts_with("exit code ") => format!("{}: {code}", short(target)),
         message => message.to_owned(),
     };
-    let report = Report { file: if report.file.is_empty() && run.wrote { target.to_owned() } else { report.file }, message: error, ..report };
+    let report = Report {
+        file: if report.file.is_empty() && run.wrote { target.to_owned() } else { report.file },
+        message: error,
+        ..report
+    };
     if let Some(known) = derived.unresolved.iter_mut().find(|t| report.is(&t.error.fingerprint)) {
         known.error.attempts += 1;
         known.error.line = report.line;
@@ -113,7 +120,9 @@ fn met(derived: &mut Derived, report: Report, run: &ToolRun, target: &str, by: &
 
 /// A person said no; nothing failed.
 fn is_refusal(output: &str) -> bool {
-    ["The user doesn't want", "[Request interrupted", "Permission to use "].iter().any(|start| output.trim_start().starts_with(start))
+    ["The user doesn't want", "[Request interrupted", "Permission to use "]
+        .iter()
+        .any(|start| output.trim_start().starts_with(start))
 }
 
 fn is_looking(run: &ToolRun, target: &str) -> bool {
@@ -129,7 +138,8 @@ fn plain_command(command: &str) -> String {
     while let Some((_, after)) = rest.strip_prefix("cd ").and_then(|r| r.split_once("&&")) {
         rest = after.trim_start();
     }
-    let end = [" | tail", " | head", " | grep", " 2>&1", " 2>/dev/null"].iter().filter_map(|mark| rest.find(mark)).min();
+    let end =
+        [" | tail", " | head", " | grep", " 2>&1", " 2>/dev/null"].iter().filter_map(|mark| rest.find(mark)).min();
     rest[..end.unwrap_or(rest.len())].split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -167,7 +177,7 @@ pub fn state(derived: &Derived, session: &Session, files: Files) -> State {
 /// A title that the agent or a person gave; else the first prompt's line, which is longer than a title made of it.
 fn primary(derived: &Derived, session: &Session) -> String {
     let title = session.title.clone().unwrap_or_default();
-    if derived.since_turn > 0 {
+    if derived.cleared_after.is_some() {
         return derived.objective.clone();
     }
     match session.title_source {
@@ -192,7 +202,11 @@ fn status(derived: &Derived, state: &State) -> &'static str {
 
 /// The line of the first prompt after a turn.
 pub fn first_prompt<'r>(rows: impl Iterator<Item = &'r TurnRow>, after: u32) -> String {
-    rows.filter(|row| row.turn > after).map(|row| row.prompt.trim()).find(|line| !line.is_empty()).unwrap_or_default().to_owned()
+    rows.filter(|row| row.turn > after)
+        .map(|row| row.prompt.trim())
+        .find(|line| !line.is_empty())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[cfg(test)]

@@ -213,7 +213,13 @@ mod tests {
     #[test]
     fn compilers_are_read_with_their_code_and_place() {
         assert_told("src/a.ts(42,7): error TS2322: Type 'A' is wrong.", "TS2322", "src/a.ts", 42, "Type 'A' is wrong.");
-        assert_told("\u{1b}[96msrc/a.ts\u{1b}[0m:4:2 - \u{1b}[91merror\u{1b}[0m TS2307: No.", "TS2307", "src/a.ts", 4, "No.");
+        assert_told(
+            "\u{1b}[96msrc/a.ts\u{1b}[0m:4:2 - \u{1b}[91merror\u{1b}[0m TS2307: No.",
+            "TS2307",
+            "src/a.ts",
+            4,
+            "No.",
+        );
         let rust = "   Compiling x v0.1.0 (/p)\nerror[E0308]: mismatched types\n --> src/lib.rs:4:5\n  |\n4 |     \"x\"\n\nerror: could not compile `x` (lib) due to 1 previous error\n";
         assert_told(rust, "E0308", "src/lib.rs", 4, "mismatched types");
         assert_told("# x\n./main.go:12:3: undefined: foo\n", "go", "main.go", 12, "undefined: foo");
@@ -233,7 +239,8 @@ mod tests {
         let rust = "---- tests::adds stdout ----\n\nthread 'tests::adds' (77) panicked at src/lib.rs:10:9:\nassertion `left == right` failed\n  left: 3\n";
         assert_told(rust, "panic", "src/lib.rs", 10, "assertion `left == right` failed");
         assert_told("thread 'x' panicked at 'boom', src/x.rs:2:1", "panic", "src/x.rs", 2, "boom");
-        let pytest = "    def test_a():\n>       assert 1 == 2\nE       assert 1 == 2\n\ntests/test_a.py:4: AssertionError\n";
+        let pytest =
+            "    def test_a():\n>       assert 1 == 2\nE       assert 1 == 2\n\ntests/test_a.py:4: AssertionError\n";
         assert_told(pytest, "AssertionError", "tests/test_a.py", 4, "assert 1 == 2");
         let jest = "  ● login › works\n\n    expect(received).toBe(expected)\n\n    Expected: 1\n\n      at Object.<anonymous> (/p/src/a.test.ts:5:3)\n";
         assert_told(jest, "jest", "src/a.test.ts", 5, "expect(received).toBe(expected)");
@@ -242,7 +249,13 @@ mod tests {
 
     #[test]
     fn what_is_of_no_known_form_is_told_by_its_first_line() {
-        assert_told("Exit code 1\n\ncat: x: No such file or directory\n", "shell", "", 0, "cat: x: No such file or directory");
+        assert_told(
+            "Exit code 1\n\ncat: x: No such file or directory\n",
+            "shell",
+            "",
+            0,
+            "cat: x: No such file or directory",
+        );
         assert_told("Exit code 1", "shell", "", 0, "Exit code 1");
         assert_told("", "shell", "", 0, "");
     }

@@ -25,6 +25,18 @@ pub fn merge_patch(target: &mut Map<String, Value>, patch: &Map<String, Value>) 
     }
 }
 
+/// Puts one merge patch on top of another: the patch that does both, one after the other.
+pub fn compose(first: &mut Map<String, Value>, second: &Map<String, Value>) {
+    for (key, value) in second {
+        match (first.get_mut(key), value) {
+            (Some(Value::Object(have)), Value::Object(more)) => compose(have, more),
+            _ => {
+                first.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
 /// What an editor changed: the patch that makes `after` of `before`. A list is one value; what is gone is `null`.
 pub fn changes(before: &Map<String, Value>, after: &Map<String, Value>) -> Map<String, Value> {
     let mut patch = Map::new();
@@ -101,6 +113,13 @@ mod tests {
             merge_patch(&mut target, &map(patch));
             assert_eq!(Value::Object(target), result);
         }
+    }
+
+    #[test]
+    fn two_patches_in_one_do_what_both_do() {
+        let mut first = map(json!({"a":{"x":1,"y":2},"b":3}));
+        compose(&mut first, &map(json!({"a":{"y":null},"b":null,"c":4})));
+        assert_eq!(Value::Object(first), json!({"a":{"x":1,"y":null},"b":null,"c":4}));
     }
 
     #[test]

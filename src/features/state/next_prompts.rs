@@ -43,7 +43,8 @@ mod tests {
         assert_eq!(of(&state, None), ["Fix the failing tests, first a.py:t"]);
         state.progress = Progress { in_progress: vec!["a".to_owned()], ..Progress::default() };
         let error = "no".to_owned();
-        state.errors.unresolved = vec![OpenError { file: "x.rs".to_owned(), line: Some(4), error, ..OpenError::default() }];
+        state.errors.unresolved =
+            vec![OpenError { file: "x.rs".to_owned(), line: Some(4), error, ..OpenError::default() }];
         let expected =
             ["Continue: a", "Fix the error in x.rs line 4: no", "Run the failing tests and fix them: cargo test"];
         assert_eq!(of(&state, Some("cargo test")), expected);

@@ -47,7 +47,9 @@ fn cargo(lines: &[&str]) -> Option<Tests> {
 fn pytest(lines: &[&str]) -> Option<Tests> {
     let is_sum = |line: &&&str| {
         let text = line.trim_matches(|c| c == '=' || c == ' ');
-        let timed = text.rsplit_once(" in ").is_some_and(|(_, t)| t.starts_with(|c: char| c.is_ascii_digit()) && t.contains('s'));
+        let timed = text
+            .rsplit_once(" in ")
+            .is_some_and(|(_, t)| t.starts_with(|c: char| c.is_ascii_digit()) && t.contains('s'));
         timed && ["passed", "failed", "error", "errors"].iter().any(|word| number_before(text, word).is_some())
     };
     let sum = lines.iter().rev().find(is_sum)?.trim_matches(|c| c == '=' || c == ' ');
@@ -104,7 +106,8 @@ fn go(lines: &[&str]) -> Option<Tests> {
     let ok = lines.iter().filter(|l| is_package(l, "ok  ")).count();
     let failed_packages = lines.iter().filter(|l| is_package(l, "FAIL")).count();
     let named = |mark: &str| -> Vec<(usize, &str)> {
-        let name = |line: &&str| line.trim_start().strip_prefix(mark).and_then(|rest| rest.split(" (").next()).is_some();
+        let name =
+            |line: &&str| line.trim_start().strip_prefix(mark).and_then(|rest| rest.split(" (").next()).is_some();
         let at = lines.iter().enumerate().filter(|(_, line)| name(line));
         at.filter_map(|(at, line)| Some((at, line.trim_start().strip_prefix(mark)?.split(" (").next()?))).collect()
     };
@@ -161,7 +164,8 @@ mod tests {
     fn jest_and_vitest_are_read_with_the_names_of_tests() {
         let jest = "FAIL src/__tests__/auth.test.ts\n  login\n    ✕ should validate (3 ms)\n\n  ● login › should validate\n\n    boom\n\nSummary of all failing tests\nFAIL src/__tests__/auth.test.ts\n  ● login › should validate\n\nTest Suites: 1 failed, 2 passed, 3 total\nTests:       1 failed, 24 passed, 25 total\n";
         assert_counted(jest, 24, 1, &["src/__tests__/auth.test.ts:login should validate"]);
-        let vitest = " FAIL  src/a.test.ts > login > works\n Test Files  1 failed (1)\n      Tests  1 failed | 3 passed (4)\n";
+        let vitest =
+            " FAIL  src/a.test.ts > login > works\n Test Files  1 failed (1)\n      Tests  1 failed | 3 passed (4)\n";
         assert_counted(vitest, 3, 1, &["src/a.test.ts:login works"]);
     }
 
