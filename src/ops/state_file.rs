@@ -17,6 +17,7 @@ use crate::engine::local;
 use crate::engine::store::Tip;
 use crate::features::state::merge;
 use crate::git::{Oid, tree};
+use crate::model::codec;
 use crate::model::state::{FACTS, GitDiff, STATUSES, State};
 
 /// The file's name where none is configured.
@@ -173,7 +174,8 @@ fn changes(app: &App<'_>, recording: &Recording, notices: &mut Vec<String>) -> R
     if before.as_ref().is_some_and(|before| State::from_map(before.clone()).is_ok_and(|was| was == found)) {
         return Ok(Map::new());
     }
-    let after = found.to_map()?;
+    // As it stands there: a key that was taken out is given back to what is derived.
+    let after: Map<String, Value> = codec::decode("a state file", &bytes)?;
     let patch = match &before {
         Some(before) => merge::without(merge::changes(before, &after), FACTS),
         // A file that we never wrote: all that it says, but not what it leaves empty.
