@@ -39,9 +39,7 @@ pub fn advance(app: &App<'_>, recording: &Recording) -> Result<Option<Edit>> {
     let before = recording.tip.as_ref().map(|tip| layout::read_state(&app.repo.objects, tip.checkpoint.meta_tree));
     let before = before.transpose()?.flatten();
     let record = next(app, recording, before.clone().unwrap_or_default())?;
-    // Where the base is noted does not matter by itself.
-    let same = before.is_some_and(|before| StateRecord { base: record.base, ..before } == record);
-    if same {
+    if before.is_some_and(|before| before == record) {
         return Ok(None);
     }
     let blob = app.repo.objects.write_blob(&codec::encode("state.json", &record)?)?;

@@ -127,6 +127,8 @@ fn is_refusal(output: &str) -> bool {
 
 fn is_looking(run: &ToolRun, target: &str) -> bool {
     match run.is_command {
+        // With more behind it, it may do anything.
+        true if [";", "&&", "||", ">"].iter().any(|more| target.contains(more)) => false,
         true => target.split_whitespace().next().is_some_and(|word| LOOKING.contains(&word)),
         false => !run.wrote,
     }
@@ -276,6 +278,7 @@ mod tests {
         let read = Note::Ran(ToolRun { tool: "Read".to_owned(), failed: true, ..ToolRun::default() });
         let no = bash("rm -rf x", true, "The user doesn't want to proceed with this tool use.");
         assert!(derived(&[bash("grep x y", true, "Exit code 1"), read, no]).unresolved.is_empty());
+        assert_eq!(derived(&[bash("echo a > b; false", true, "Exit code 1")]).unresolved.len(), 1);
         assert_eq!(derived(&[bash("make", true, "Exit code 2")]).unresolved[0].error.error, "make: Exit code 2");
     }
 
