@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests arrange files and run programs as their users would")]
 
 mod architecture;
+mod demo;
 mod support;
 mod support_works;
 

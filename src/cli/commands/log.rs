@@ -12,7 +12,7 @@ use crate::ops::{Result, log};
 /// Shows the checkpoints of a session, the newest first: what is live, and what a rewind left behind.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  session log\n  session log -n 20\n  session log -s latest --json\n\nPlain git reads the code of a session too: git log -p refs/sessions/heads/<id>^"
+    after_help = "Examples:\n  session log\n  session log -n 20\n  session log -s latest --json\n\nThe `commit` of a checkpoint (--json) is plain git: git log -p COMMIT, git diff, git blame, git bisect, ..."
 )]
 pub struct Args {
     #[command(flatten)]
