@@ -87,7 +87,8 @@ impl Search<'_> {
             let Some(before) = history.before(at) else { break };
             let older = self.content(before, path)?;
             if older != content {
-                let own_step = at.kind.is_move() || at.kind == Kind::Revert;
+                // Moves are our own; so is what a tool named, and what a Stop found that fired again in a closed turn.
+                let own_step = matches!(at.kind, Kind::Rewind | Kind::Redo | Kind::Revert | Kind::Tool | Kind::Tail);
                 if !own_step && (!self.is_open_after(before) || self.is_others_step(before, at, path)?) {
                     return Ok(true);
                 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::record::{Purpose, Recording};
 use super::turn::{self, Prompt};
-use super::{App, Result, find};
+use super::{App, Result, find, settle};
 use crate::agents::{Event, HookInput};
 use crate::base::{RepoPath, SessionId};
 use crate::engine::local::{self, Current};
@@ -39,6 +39,9 @@ pub fn is_off(app: &App<'_>) -> Result<bool> {
 /// Handles one event of an agent of this kind.
 pub fn run(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Outcome> {
     let transcript = input.transcript.as_deref();
+    if settle::pending(app) {
+        local::log(&app.repo, app.now(), "a restore was interrupted here; the next command that writes settles it")?;
+    }
     match &input.event {
         Event::Ignored | Event::SubagentEnd { .. } => Ok(Outcome::Nothing),
         Event::SessionStart { cleared, .. } => attach(app, input, *cleared),

@@ -141,6 +141,15 @@ pub fn begin(app: &App<'_>, tip: Tip) -> Result<Recording> {
     Ok(recording)
 }
 
+/// Commands that name a session make it the one of this worktree.
+pub fn make_current(app: &App<'_>, named: Option<&str>, tip: &Tip) -> Result<()> {
+    if named.is_some() {
+        let current = crate::engine::local::Current { session: tip.session.id, cleared: false };
+        crate::engine::local::set_current(&app.repo, Some(&current))?;
+    }
+    Ok(())
+}
+
 /// The tip that a recording goes on.
 pub fn tip_of(recording: &Recording) -> Result<&Tip> {
     recording.tip.as_ref().ok_or_else(|| Failure::new(FailureKind::Internal, "internal", "a recording without a tip"))
@@ -382,6 +391,7 @@ fn write_files(
         .map_err(|e| Failure::new(FailureKind::Internal, "internal", format!("cannot write the journal: {e}")))?;
     let purpose = journal::Purpose { session: tip.session.id, tip: tip.checkpoint.commit, then };
     let modes = layout::read_modes(&app.repo.objects, to.target.meta_tree)?.bits();
+    restore::check(&app.repo, plan, &modes, &app.cwd)?;
     journal::write(&app.repo, &purpose, plan, &modes)?;
     restore::apply(&app.repo, plan, &modes, &app.cwd, app.progress)?;
     let after = snapshot::take(&app.repo, Some(plan.result), &app.snapshot_options(None)?, app.progress)?;
@@ -417,14 +427,15 @@ fn move_chat(app: &App<'_>, recording: &mut Recording, chat: &ChatMove) -> Resul
     recording.store_stream(app, &id, &Source::Bytes(&written.bytes), Check::Full)?;
     // The turns that are kept get their rows again, with their ranges in the new file.
     let parsed = agent.parse(&written.bytes, 0);
-    for (at, row) in talk.rows.iter().enumerate() {
-        let by_key = parsed.turns.iter().find(|t| row.key.is_some() && t.key == row.key);
-        let mut row = row.clone();
-        if let Some(turn) = by_key.or_else(|| parsed.turns.get(at)) {
-            row.start = turn.start;
-            row.end = Some(turn.end);
-        }
+    // A turn that the agent itself had rewound is not in the new file, and gets none.
+    for (at, turn) in parsed.turns.iter().enumerate() {
+        let by_key = talk.rows.iter().find(|row| turn.key.is_some() && row.key == turn.key);
+        let Some(mut row) = by_key.or_else(|| talk.rows.get(at).filter(|_| turn.key.is_none())).cloned() else {
+            continue;
+        };
         row.stream.clone_from(&id);
+        row.start = turn.start;
+        row.end = Some(turn.end);
         recording.push_row(row);
     }
     let inode = std::fs::metadata(&written.native.path).ok().map(|m| std::os::unix::fs::MetadataExt::ino(&m));

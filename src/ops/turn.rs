@@ -246,12 +246,13 @@ pub fn adopt_copied_turns(recording: &mut Recording, native: &str, current: Opti
         turns.pop();
     }
     let known = recording.rows.clone();
-    for (n, turn) in (1_u32..).zip(&turns) {
+    let mut last = 0;
+    for turn in &turns {
         let same = known.iter().rev().find(|r| turn.key.is_some() && r.key == turn.key);
         // The first rows of a session whose first hook came late are made from the transcript alone.
         let at = turn.at.unwrap_or(recording.session.created_at);
         let mut row = same.cloned().unwrap_or_else(|| TurnRow {
-            turn: n,
+            turn: last + 1,
             stream: native.to_owned(),
             key: turn.key.clone(),
             start: turn.start,
@@ -268,7 +269,7 @@ pub fn adopt_copied_turns(recording: &mut Recording, native: &str, current: Opti
             tokens: turn.tokens,
             extra: serde_json::Map::new(),
         });
-        row.turn = n;
+        last = row.turn;
         row.stream = native.to_owned();
         row.start = turn.start;
         row.end = Some(turn.end);
