@@ -202,15 +202,15 @@ fn tell(ui: &mut Ui, done: &str, o: &Outcome) {
     };
     let title = text::sanitise(&o.target.title);
     let place = format!(
-        "{} ({}{})",
+        "{}, {}{}",
         paint(theme.id, &format!("checkpoint {}", o.target.number)),
         o.target.kind,
-        if title.is_empty() { String::new() } else { format!(": {}", text::truncate(&title, 60)) }
+        if title.is_empty() { String::new() } else { format!(" \"{}\"", text::truncate(&title, 60)) }
     );
     if o.dry_run {
         ui.data_line(&format!("Would take {what} to {place}:"));
     } else {
-        ui.data_line(&format!("{done}: {what} to {place}."));
+        ui.data_line(&format!("{done}: {what} to {place}"));
     }
     for (sign, style, paths) in [
         ("write ", theme.added, &o.files.written),
@@ -228,7 +228,7 @@ fn tell(ui: &mut Ui, done: &str, o: &Outcome) {
         ui.data_line("  no file differs");
     }
     for (path, why) in &o.files.kept {
-        ui.note(&format!("  left as it is: {path} ({why})"));
+        ui.note(&format!("  keep    {path} ({why})"));
     }
     if o.needs_choice {
         ui.warning(&format!(

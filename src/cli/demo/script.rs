@@ -169,7 +169,7 @@ impl Story<'_, '_, '_> {
     fn fork(&mut self, [_, first, _, _]: &[Listing; 4]) -> Result<()> {
         self.teller.heading("Another way from turn 2: an independent session and a branch");
         self.run("session fork \"Shout, but carefully\" --at turn:2 --branch try/shout")?;
-        self.run("git log --oneline --stat try/shout -2")?;
+        self.run("git log --oneline --stat main..try/shout")?;
         let ours = self.scratch.quietly("git rev-list --count main..try/shout")?;
         if ours.trim() != "1" {
             return Err(wrong(format!("the branch has {} commits beyond main where 1 was wanted", ours.trim())));
