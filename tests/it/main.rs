@@ -3,6 +3,7 @@
 
 mod architecture;
 mod demo;
+mod docs;
 mod support;
 mod support_works;
 
