@@ -85,6 +85,11 @@ impl UiEnv {
     }
 }
 
+/// One line on standard error, where there is neither a writer at hand nor a log to write to.
+pub fn last_word(line: &str) {
+    let _unheard = writeln!(io::stderr(), "git-session: {}", text::sanitise(line));
+}
+
 /// The writer of everything that a command says.
 pub struct Ui {
     mode: Mode,

@@ -24,13 +24,15 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 /// `session ...` in code, inline or in a block, up to where the shell takes over.
 fn command_lines(markdown: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let mut in_block = false;
+    let mut block = None;
     for line in markdown.lines() {
-        if line.starts_with("```") {
-            in_block = !in_block;
-        } else if in_block || line.starts_with("    ") {
-            let line = line.trim();
-            found.push(line.strip_prefix("$ ").unwrap_or(line).to_owned());
+        if let Some(language) = line.strip_prefix("```") {
+            block = if block.is_some() { None } else { Some(language) };
+        } else if block == Some("console") {
+            // What has no prompt is output.
+            found.extend(line.strip_prefix("$ ").map(str::to_owned));
+        } else if block.is_some() || line.starts_with("    ") {
+            found.push(line.trim().to_owned());
         } else {
             found.extend(line.split('`').skip(1).step_by(2).map(str::to_owned));
         }
@@ -117,7 +119,7 @@ fn every_command_line_in_the_documents_parses() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(seen > 60, "only {seen} command lines were found");
+    assert!(seen > 40, "only {seen} command lines were found");
     assert!(parses("session rewind core").is_err() && parses("session rewind code 3 -- 'a b'").is_ok());
     assert_eq!(
         command_lines("a `git session log -n 2 | cat` b\n```sh\nsession save \"a b\"\n```"),
@@ -133,7 +135,7 @@ fn every_example_in_a_help_text_parses() {
     for command in cli.get_subcommands() {
         let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         for line in text.lines().filter(|line| line.starts_with("  session ")) {
-            let line = line.trim().split("   ").next().unwrap_or_default();
+            let line = line.trim().split("  ").next().unwrap_or_default();
             let line = line.split([';', '|', '>', '<']).next().unwrap_or_default().trim();
             seen += 1;
             assert_eq!(parses(line), Ok(()), "help of {}: {line}", command.get_name());
@@ -170,7 +172,8 @@ fn the_tutorial_without_an_agent_says_what_a_real_run_says() {
 
 #[test]
 fn the_tutorial_with_claude_code_says_what_the_demonstration_says() {
-    let sandbox = Sandbox::new();
+    let mut sandbox = Sandbox::new();
+    sandbox.set("LC_ALL", "C.UTF-8");
     let document = sandbox.session(sandbox.path(), ["demo", "--json"]).success().json();
     let steps = document["steps"].as_array().expect("steps").iter();
     let mut real = steps.filter_map(|step| step["commands"].as_array()).flatten().map(|command| {
