@@ -343,7 +343,12 @@ fn title(to: &Destination<'_>) -> String {
         Mode::Both => "code and chat",
     };
     let title = to.target.title.to_string();
-    let about = if title.is_empty() { String::new() } else { format!(" ({})", text::first_line(&title, 30)) };
+    // What a move says of its own target would only be said again.
+    let about = match to.target.kind {
+        Kind::Rewind | Kind::Redo | Kind::PreRewind => String::new(),
+        _ if title.is_empty() => String::new(),
+        _ => format!(": {}", text::first_line(&title, 60)),
+    };
     format!("{what} to {}{about}", to.target.number)
 }
 

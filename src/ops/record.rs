@@ -221,7 +221,7 @@ impl Recording {
             native,
             &local::Native { session: self.session.id, transcript: Some(file.to_owned()), inode },
         )?;
-        self.parse_new(file, native)
+        self.parse_new(app, file, native)
     }
 
     /// Stores one stream; whether anything was new. A file that does not exist is as good as empty.
@@ -245,7 +245,7 @@ impl Recording {
     }
 
     /// Reads the turns that the file holds after those that are closed.
-    fn parse_new(&mut self, file: &Path, native: &str) -> Result<()> {
+    fn parse_new(&mut self, app: &App<'_>, file: &Path, native: &str) -> Result<()> {
         let Some(agent) = self.agent() else { return Ok(()) };
         let Some(stream) = self.session.stream(native) else { return Ok(()) };
         // From the start of the last turn: its counts are made anew, so that a message that came in two parts counts once.
@@ -257,7 +257,12 @@ impl Recording {
         };
         let from = if from > stream.bytes { 0 } else { from };
         let bytes = read_range(file, from, stream.bytes)?;
-        self.parsed = Some(agent.parse(&bytes, from));
+        let mut parsed = agent.parse(&bytes, from);
+        for turn in parsed.turns.iter_mut().chain([&mut parsed.before]) {
+            let below = app.inside(&app.cwd, &turn.files)?;
+            turn.files = below.iter().map(|path| path.to_path().to_owned()).collect();
+        }
+        self.parsed = Some(parsed);
         Ok(())
     }
 

@@ -5,6 +5,8 @@ mod addresses;
 mod architecture;
 mod bad_hooks;
 mod bad_input;
+mod demo;
+mod docs;
 mod enable;
 mod errors;
 mod fidelity;

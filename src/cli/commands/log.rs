@@ -71,7 +71,8 @@ fn draw(ui: &mut Ui, o: &log::Outcome) {
         let turn = c.turn.map_or_else(String::new, |t| format!("t{t}"));
         let files = match c.files {
             0 => String::new(),
-            n => format!("±{n}"),
+            n if ui.is_utf8() => format!("±{n}"),
+            n => format!("~{n}"),
         };
         let head = format!(
             "{}  {:>digits$}  {:<kinds$}  {turn:<4}{files:>5}  {age:<age_width$}  ",
