@@ -9,7 +9,7 @@ use crate::engine::history::History;
 use crate::engine::store::Tip;
 use crate::engine::{Plan, layout, local};
 use crate::git::Oid;
-use crate::model::Checkpoint;
+use crate::model::{Checkpoint, TurnRow};
 
 /// What to do with paths that someone else changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -50,6 +50,11 @@ pub fn foreign_paths(
 /// Stretches since the target in which other sessions of this worktree had a turn open.
 fn windows_of_others(app: &App<'_>, tip: &Tip, target: &Checkpoint) -> Result<Vec<Window>> {
     let here = app.repo.worktree_name();
+    let own = layout::read_rows(&app.repo.objects, tip.checkpoint.meta_tree, &tip.session)?;
+    // A fork has rows of its parent's turns: the same turn is not somebody else's.
+    let is_own = |row: &TurnRow| {
+        own.iter().any(|o| o.start_checkpoint() == row.start_checkpoint() && o.started_at == row.started_at)
+    };
     let mut windows = Vec::new();
     for found in find::all(app)? {
         let Ok(session) = found.session else { continue };
@@ -58,7 +63,7 @@ fn windows_of_others(app: &App<'_>, tip: &Tip, target: &Checkpoint) -> Result<Ve
         }
         let tree = app.repo.objects.read_commit(found.tip)?.tree;
         for row in layout::read_rows(&app.repo.objects, tree, &session)? {
-            if row.ended_at.is_none_or(|end| end >= target.time) {
+            if row.ended_at.is_none_or(|end| end >= target.time) && !is_own(&row) {
                 windows.push(Window { from: row.started_at, to: row.ended_at });
             }
         }

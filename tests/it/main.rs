@@ -4,6 +4,7 @@
 mod architecture;
 mod demo;
 mod docs;
+mod forked_turns;
 mod support;
 mod support_works;
 

@@ -8,9 +8,9 @@ use crate::git::FileMode;
 use crate::ops::Result;
 use crate::ops::enable::{self, Outcome};
 
-/// Installs hooks and commands into your agents, so that every turn is saved and `/rewind` typed there is answered.
+/// Install into your agents, so that every turn is saved
 ///
-/// Your personal settings are edited (.claude/settings.local.json), what is in them stays; nothing that git tracks
+/// Hooks save each turn, and `/rewind` typed in the agent is answered. Your personal settings are edited (.claude/settings.local.json), what is in them stays; nothing that git tracks
 /// changes. `session disable` takes out exactly what was put in.
 #[derive(Debug, clap::Args)]
 #[command(

@@ -9,7 +9,10 @@ use crate::cli::{Context, Ui};
 use crate::model::Kind;
 use crate::ops::{Result, log};
 
-/// Shows the checkpoints of a session, the newest first: what is live, and what a rewind left behind.
+/// Show the checkpoints of a session as a graph
+///
+/// The newest comes first; the graph tells what is live and what a rewind left behind. ±3 counts changed files, t3 is
+/// turn 3.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  session log\n  session log -n 20\n  session log -s latest --json\n\nThe `commit` of a checkpoint (--json) is plain git: git log -p COMMIT, git diff, git blame, git bisect, ..."
