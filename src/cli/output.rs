@@ -85,8 +85,9 @@ impl UiEnv {
     }
 }
 
-/// One line on standard error, where there is neither a writer at hand nor a log to write to.
-pub fn last_word(line: &str) {
+/// Says on standard error what a hook could not write into its log.
+pub fn say_unlogged(line: &str) {
+    // Nobody is left to tell when this fails too.
     let _unheard = writeln!(io::stderr(), "git-session: {}", text::sanitise(line));
 }
 

@@ -10,7 +10,7 @@ use crate::agents::{self, Event, Reply};
 use crate::base::process::Run;
 use crate::base::progress::Silent;
 use crate::cli::context::{open, repo_env};
-use crate::cli::output::{ColorChoice, Mode, UiEnv, last_word};
+use crate::cli::output::{self, ColorChoice, Mode, UiEnv};
 use crate::cli::{Context, Env, Ui, slash};
 use crate::engine::local;
 use crate::ops::hook::{self, Outcome};
@@ -126,7 +126,7 @@ fn finish_tail(env: &Env, native: &str) {
 fn log(app: &App<'_>, line: &str) {
     if local::log(&app.repo, app.now(), line).is_err() {
         // A read-only repository: standard error is shown by agents as a notice, if at all.
-        last_word(line);
+        output::say_unlogged(line);
     }
 }
 
