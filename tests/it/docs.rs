@@ -189,6 +189,41 @@ fn the_tutorial_with_claude_code_says_what_the_demonstration_says() {
     }
 }
 
+#[test]
+fn every_verb_has_a_manual_page_with_its_long_help_and_shells_complete_it() {
+    use clap::CommandFactory as _;
+    let sandbox = Sandbox::new();
+    let written = sandbox.session(sandbox.path(), ["man", "--dir", "man"]).success();
+    assert!(written.stderr.contains("git-session-rewind.1"), "{written}");
+    for command in Cli::command().get_subcommands() {
+        let name = command.get_name();
+        let page = std::fs::read_to_string(sandbox.path().join(format!("man/git-session-{name}.1"))).expect("a page");
+        assert!(page.contains(&format!(".TH git-session-{name} 1")), "{page}");
+        let long = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+        let words = |text: &str| {
+            text.replace("\\*(Aq", "")
+                .replace("\\(aq", "")
+                .chars()
+                .filter(|c| c.is_ascii_lowercase())
+                .collect::<String>()
+        };
+        assert!(words(&page).contains(&words(&long)), "{name}: {long}");
+    }
+    for verb in ["save", "rewind", "fork", "enable", "demo"] {
+        let cli = Cli::command();
+        let command = cli.find_subcommand(verb).expect("a verb");
+        let long = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+        assert!(long.len() > 100, "the long help of {verb} is hidden: {long:?}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let script = sandbox.session(sandbox.path(), ["completions", shell]).success().stdout;
+        assert!(script.contains("rewind") && script.contains("dry-run"), "{shell}");
+    }
+    let script = sandbox.session(sandbox.path(), ["completions", "bash"]).success().stdout;
+    let checked = sandbox.command("bash", sandbox.path()).args(["-n", "-c", &script]).output().expect("starts bash");
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
 /// First columns of a document's tables, code only.
 fn first_cells(markdown: &str) -> BTreeSet<String> {
     let rows = markdown.lines().filter_map(|line| line.strip_prefix("| `"));

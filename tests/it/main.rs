@@ -10,6 +10,7 @@ mod docs;
 mod enable;
 mod errors;
 mod fidelity;
+mod forked_turns;
 mod format;
 mod hook_cost;
 mod hostile_text;

@@ -11,7 +11,7 @@ use crate::cli::output::Mode;
 use crate::cli::theme::{Theme, paint};
 use crate::ops::{Failure, FailureKind, Result};
 
-/// Plays a recorded agent session into a scratch repository, and shows what can be done with it.
+/// See it work: a recorded agent session in a scratch repository
 ///
 /// Three turns of an agent are played through the real hooks; then the files and the conversation are rewound, redone and
 /// forked. Every command shown is run, and every result is checked. Nothing of yours is touched: home folder and

@@ -10,7 +10,7 @@ use crate::cli::render::stat::{FileStat, diffstat};
 use crate::git::FileMode;
 use crate::ops::{Result, diff};
 
-/// Shows what differs between two checkpoints, or between one and the files as they are now.
+/// Show what differs between two checkpoints, or one and now
 ///
 /// Without a checkpoint: everything since the session began.
 #[derive(Debug, clap::Args)]

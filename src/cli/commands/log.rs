@@ -18,7 +18,10 @@ fn examples() -> String {
     )
 }
 
-/// Shows the checkpoints of a session, the newest first: what is live, and what a rewind left behind.
+/// Show the checkpoints of a session as a graph
+///
+/// The newest comes first; the graph tells what is live and what a rewind left behind. ±3 counts changed files, t3 is
+/// turn 3.
 #[derive(Debug, clap::Args)]
 #[command(after_help = examples())]
 pub struct Args {

@@ -75,6 +75,9 @@ impl<'u> Teller<'u> {
 
     /// A sentence in between.
     pub fn say(&mut self, sentence: &str) {
+        if !self.step().commands.is_empty() {
+            self.gap();
+        }
         self.line(sentence);
         self.step().text.push(sentence.to_owned());
     }
@@ -97,7 +100,7 @@ impl<'u> Teller<'u> {
         self.line(&format!("{} {}", paint(theme.dim, "$"), paint(theme.good, &text::sanitise(&command.line))));
         // The output of our own children and of git comes sanitised, and may carry colours.
         for part in [&command.stdout, &command.stderr] {
-            part.lines().for_each(|l| self.line(&format!("  {l}").trim_end().to_owned()));
+            part.lines().for_each(|l| self.line(format!("  {l}").trim_end()));
         }
         if let Some(code) = command.exit.filter(|code| *code != 0) {
             self.line(&paint(theme.dim, &format!("  (exit code {code})")));

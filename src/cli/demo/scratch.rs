@@ -108,17 +108,21 @@ impl Scratch {
     pub fn listing(&self) -> Result<Listing> {
         let project = self.project();
         let mut files = BTreeMap::new();
-        let walk = walkdir::WalkDir::new(&project).into_iter().filter_entry(|e| e.file_name() != ".git");
-        for entry in walk {
-            let entry = entry.map_err(|e| wrong(format!("cannot list {}: {e}", project.display())))?;
-            if !entry.file_type().is_file() {
-                continue;
+        let mut folders = vec![project.clone()];
+        while let Some(folder) = folders.pop() {
+            let entries = std::fs::read_dir(&folder).map_err(BaseError::io("list the folder", &folder))?;
+            for entry in entries {
+                let path = entry.map_err(BaseError::io("list the folder", &folder))?.path();
+                let kind = path.symlink_metadata().map_err(BaseError::io("look at", &path))?;
+                if kind.is_dir() && !path.ends_with(".git") {
+                    folders.push(path);
+                } else if kind.is_file() {
+                    let bytes = std::fs::read(&path).map_err(BaseError::io("read the file", &path))?;
+                    let name = path.strip_prefix(&project).unwrap_or(&path).as_os_str();
+                    let name = sanitise_bytes(std::os::unix::ffi::OsStrExt::as_bytes(name));
+                    files.insert(name, (kind.permissions().mode() & 0o7777, bytes));
+                }
             }
-            let path = entry.path();
-            let read = || Ok((path.metadata()?.permissions().mode() & 0o7777, std::fs::read(path)?));
-            let name = path.strip_prefix(&project).unwrap_or(path);
-            let name = sanitise_bytes(std::os::unix::ffi::OsStrExt::as_bytes(name.as_os_str()));
-            files.insert(name, read().map_err(BaseError::io("read the file", path))?);
         }
         Ok(Listing(files))
     }
