@@ -56,6 +56,8 @@ pub struct UiEnv {
     pub columns: Option<usize>,
     /// `LESS` is set.
     pub has_less: bool,
+    /// What is said answers a line that was typed in an agent.
+    pub in_agent: bool,
 }
 
 impl UiEnv {
@@ -71,6 +73,7 @@ impl UiEnv {
             err_is_terminal: io::stderr().is_terminal(),
             columns: env.columns().or(on_screen).filter(|columns| *columns > 0),
             has_less: env.has_less(),
+            in_agent: false,
         }
     }
 
@@ -83,6 +86,12 @@ impl UiEnv {
         };
         if colour { Theme::colour() } else { Theme::plain() }
     }
+}
+
+/// Says on standard error what a hook could not write into its log.
+pub fn say_unlogged(line: &str) {
+    // Nobody is left to tell when this fails too.
+    let _unheard = writeln!(io::stderr(), "git-session: {}", text::sanitise(line));
 }
 
 /// The writer of everything that a command says.
@@ -133,6 +142,16 @@ impl Ui {
         self.env.out_is_terminal.then(|| self.env.columns.unwrap_or(80))
     }
 
+    /// Whether what is said answers a line that was typed in an agent.
+    pub const fn is_in_agent(&self) -> bool {
+        self.env.in_agent
+    }
+
+    /// A verb as the reader types it: `session redo` in a shell, `/redo` in an agent.
+    pub fn command(&self, verb: &str) -> String {
+        if self.env.in_agent { format!("/{verb}") } else { format!("session {verb}") }
+    }
+
     /// Whether the locale writes UTF-8.
     pub const fn is_utf8(&self) -> bool {
         self.env.utf8
@@ -170,11 +189,8 @@ impl Ui {
 
     /// The result as one line of JSON.
     pub fn json(&mut self, value: &impl Serialize) {
-        match serde_json::to_vec(value) {
-            Ok(mut bytes) => {
-                bytes.push(b'\n');
-                self.data_bytes(&bytes);
-            }
+        match serde_json::to_string(value) {
+            Ok(json) => self.data_bytes(format!("{}\n", text::tame_json(&json)).as_bytes()),
             Err(failure) => self.end(failure.into()),
         }
     }

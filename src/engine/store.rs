@@ -236,7 +236,10 @@ fn meta_tree(repo: &Repo, tip: Option<&Tip>, draft: &Draft) -> Result<Oid> {
     if start.is_none() {
         edits.push(file(layout::manifest()?, &Manifest::default().encode()?)?);
     }
-    edits.push(file(layout::session()?, &codec::encode("session.json", &draft.session)?)?);
+    // A tool's checkpoint takes over everything but its turn's row and what it looked at.
+    if draft.kind != Kind::Tool || start.is_none() {
+        edits.push(file(layout::session()?, &codec::encode("session.json", &draft.session)?)?);
+    }
     if let Some(code) = &draft.code {
         edits.push(if code.skipped.is_empty() {
             (layout::skipped()?, None)
@@ -272,6 +275,7 @@ fn is_news(repo: &Repo, tip: &Tip, draft: &Draft, tree: Oid, meta_tree: Oid) -> 
     // Something differs: is it more than the times and counters of session.json?
     let mut same = draft.session.clone();
     same.updated_at = tip.session.updated_at;
+    same.ended_at = tip.session.ended_at;
     same.usage = tip.session.usage;
     same.turns = tip.session.turns;
     let quiet = codec::encode("session.json", &same)?;

@@ -15,8 +15,10 @@ pub mod filters;
 pub mod head;
 pub mod index;
 mod locate;
+mod loose;
 #[cfg(test)]
 mod matrix;
+pub mod merge;
 pub mod mode;
 pub mod nested;
 pub mod objects;

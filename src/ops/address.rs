@@ -73,7 +73,7 @@ fn by_turn<'h>(app: &App<'_>, tip: &Tip, history: &'h History, text: &str, turn:
         None => (turn, false),
     };
     let number: u32 = number.parse().map_err(|_| malformed(text))?;
-    let rows = layout::read_rows(&app.repo.objects, tip.checkpoint.meta_tree, &tip.session)?;
+    let rows = layout::read_rows(&app.repo.objects, tip.checkpoint.meta_tree, &tip.session, 0)?;
     let live = layout::live_rows(&tip.session, &rows);
     let row = live.iter().map(|(_, row)| row).find(|row| row.turn == number).ok_or_else(|| {
         let have = match live.len() {
@@ -82,7 +82,7 @@ fn by_turn<'h>(app: &App<'_>, tip: &Tip, history: &'h History, text: &str, turn:
         };
         Failure::new(FailureKind::NotFound, "turn.not-found", format!("turn {number} not found: {have}"))
             .target(text)
-            .hint("`session log` shows the turns.")
+            .hint("`session rewind` shows the turns.")
     })?;
     let wanted = if end { row.end_checkpoint } else { row.start_checkpoint() };
     wanted.and_then(|n| history.number(n)).ok_or_else(|| {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::record::{Purpose, Recording};
 use super::turn::{self, Prompt};
-use super::{App, Result, find};
+use super::{App, Result, find, settle};
 use crate::agents::{Event, HookInput};
 use crate::base::{RepoPath, SessionId};
 use crate::engine::local::{self, Current};
@@ -39,6 +39,9 @@ pub fn is_off(app: &App<'_>) -> Result<bool> {
 /// Handles one event of an agent of this kind.
 pub fn run(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Outcome> {
     let transcript = input.transcript.as_deref();
+    if settle::pending(app) {
+        local::log(&app.repo, app.now(), "a restore was interrupted here; the next command that writes settles it")?;
+    }
     match &input.event {
         Event::Ignored | Event::SubagentEnd { .. } => Ok(Outcome::Nothing),
         Event::SessionStart { cleared, .. } => attach(app, input, *cleared),
@@ -50,6 +53,11 @@ pub fn run(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Outcome> {
                 Some(recording) => recording,
                 None => begin(app, kind, input)?,
             };
+            // Hooks in a person's and in the project's settings both fire for one prompt.
+            let open = recording.open_row(&input.native_id).and_then(|at| recording.rows[at].key.as_deref());
+            if open.is_some() && open == input.prompt_key.as_deref() {
+                return Ok(Outcome::Nothing);
+            }
             local::set_current(&app.repo, Some(&Current { session: recording.session.id, cleared: false }))?;
             remember(app, input, recording.session.id)?;
             let prompt = Prompt {
@@ -70,11 +78,11 @@ pub fn run(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Outcome> {
                 }
                 recording.capture_chat(app, &input.native_id, transcript, Check::Tail)?;
                 recording.capture_code(app, None)?;
-                let turn = recording.open_row().map(|at| recording.rows[at].turn);
+                let turn = recording.open_row(&input.native_id).map(|at| recording.rows[at].turn);
                 return Ok(saved(recording.finish(app, Purpose::new(Kind::Error, turn, "a tool failed"))?, false));
             }
             let paths = inside(app, &input.cwd, paths)?;
-            let done = turn::tool(app, recording, paths)?;
+            let done = turn::tool(app, recording, &input.native_id, paths)?;
             Ok(done.map_or(Outcome::Nothing, |appended| saved(appended, false)))
         }
         Event::TurnEnd { last_message } => {
@@ -89,7 +97,7 @@ pub fn run(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Outcome> {
             let Some(mut recording) = session_of(app, input)? else { return Ok(Outcome::Nothing) };
             recording.capture_chat(app, &input.native_id, transcript, Check::Full)?;
             recording.capture_code(app, None)?;
-            let turn = recording.open_row().map(|at| recording.rows[at].turn);
+            let turn = recording.open_row(&input.native_id).map(|at| recording.rows[at].turn);
             Ok(saved(recording.finish(app, Purpose::new(Kind::Compact, turn, "before compaction"))?, false))
         }
         Event::SessionEnd { cleared } => {
@@ -138,7 +146,7 @@ fn attach(app: &App<'_>, input: &HookInput, cleared: bool) -> Result<Outcome> {
 /// The session that an event belongs to, where it is durable already.
 fn session_of(app: &App<'_>, input: &HookInput) -> Result<Option<Recording>> {
     let Some(id) = find::by_native(app, &input.native_id)? else { return Ok(None) };
-    store::tip(&app.repo, id)?.map(|tip| Recording::on(app, tip)).transpose()
+    store::tip(&app.repo, id)?.map(|tip| Recording::on_tail(app, tip, &input.native_id)).transpose()
 }
 
 /// Begins a session for an agent's first prompt: under the agent's own id where that is a free UUIDv4.

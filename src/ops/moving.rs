@@ -64,7 +64,7 @@ const fn reason(kept: Kept) -> &'static str {
         Kept::NotLookedAt => "the checkpoint did not look at it",
         Kept::Ignored => "the rules of the checkpoint ignore it",
         Kept::Gitlink => "a repository of its own",
-        Kept::Chosen => "left, as asked",
+        Kept::Chosen => "as asked",
     }
 }
 
@@ -135,9 +135,18 @@ pub fn begin(app: &App<'_>, tip: Tip) -> Result<Recording> {
         && path.is_file()
     {
         recording.capture_chat(app, &native, Some(&path), Check::Tail)?;
-        super::turn::extend(&mut recording);
+        super::turn::extend(&mut recording, &native);
     }
     Ok(recording)
+}
+
+/// Commands that name a session make it the one of this worktree.
+pub fn make_current(app: &App<'_>, named: Option<&str>, tip: &Tip) -> Result<()> {
+    if named.is_some() {
+        let current = crate::engine::local::Current { session: tip.session.id, cleared: false };
+        crate::engine::local::set_current(&app.repo, Some(&current))?;
+    }
+    Ok(())
 }
 
 /// The tip that a recording goes on.
@@ -235,7 +244,9 @@ pub fn go(
 ) -> Result<Outcome> {
     let tip = tip_of(&recording)?.clone();
     let (mut plan, mut foreign) = (plan, Vec::new());
-    if let (Some(present), Some(full)) = (&present, &plan) {
+    if let (Some(present), Some(full)) = (&present, &plan)
+        && to.kind != Kind::Revert
+    {
         foreign = choice::foreign_paths(app, &tip, history, to.target, present, full)?;
         // Paths that were picked by name are chosen.
         if !to.paths.is_empty() {
@@ -329,6 +340,9 @@ fn is_where_it_is(recording: &Recording, talk: &Conversation) -> bool {
 }
 
 fn title(to: &Destination<'_>) -> String {
+    if to.kind == Kind::Revert {
+        return format!("turn {} taken back", to.target.turn.unwrap_or_default());
+    }
     let what = match to.mode {
         Mode::Code => "code",
         Mode::Chat => "chat",
@@ -340,6 +354,11 @@ fn title(to: &Destination<'_>) -> String {
 }
 
 fn nothing_to_do(to: &Destination<'_>) -> Failure {
+    if to.kind == Kind::Revert {
+        let turn = to.target.turn.unwrap_or_default();
+        let message = format!("turn {turn} changed nothing that is still there: nothing to take back");
+        return Failure::new(FailureKind::Failed, "revert.nothing", message).target(turn.to_string());
+    }
     let what = match to.mode {
         Mode::Code => "the files are",
         Mode::Chat => "the conversation is",
@@ -388,6 +407,7 @@ fn write_files(
         .map_err(|e| Failure::new(FailureKind::Internal, "internal", format!("cannot write the journal: {e}")))?;
     let purpose = journal::Purpose { session: tip.session.id, tip: tip.checkpoint.commit, then };
     let modes = plan::bits(plan, present, &layout::read_modes(&app.repo.objects, to.target.meta_tree)?);
+    restore::check(&app.repo, plan, &modes, &app.cwd)?;
     journal::write(&app.repo, &purpose, plan, &modes)?;
     restore::apply(&app.repo, plan, &modes, &app.cwd, app.progress)?;
     let after = snapshot::take(&app.repo, Some(plan.result), &app.snapshot_options(None)?, app.progress)?;
@@ -423,14 +443,15 @@ fn move_chat(app: &App<'_>, recording: &mut Recording, chat: &ChatMove) -> Resul
     recording.store_stream(app, &id, &Source::Bytes(&written.bytes), Check::Full)?;
     // The turns that are kept get their rows again, with their ranges in the new file.
     let parsed = agent.parse(&written.bytes, 0);
-    for (at, row) in talk.rows.iter().enumerate() {
-        let by_key = parsed.turns.iter().find(|t| row.key.is_some() && t.key == row.key);
-        let mut row = row.clone();
-        if let Some(turn) = by_key.or_else(|| parsed.turns.get(at)) {
-            row.start = turn.start;
-            row.end = Some(turn.end);
-        }
+    // A turn that the agent itself had rewound is not in the new file, and gets none.
+    for (at, turn) in parsed.turns.iter().enumerate() {
+        let by_key = talk.rows.iter().find(|row| turn.key.is_some() && row.key == turn.key);
+        let Some(mut row) = by_key.or_else(|| talk.rows.get(at).filter(|_| turn.key.is_none())).cloned() else {
+            continue;
+        };
         row.stream.clone_from(&id);
+        row.start = turn.start;
+        row.end = Some(turn.end);
         recording.push_row(row);
     }
     let inode = std::fs::metadata(&written.native.path).ok().map(|m| std::os::unix::fs::MetadataExt::ino(&m));

@@ -41,7 +41,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let (rewind, movement) = last_rewind(&history)?;
     let target = history.number(movement.from).ok_or_else(nothing)?;
     moving::refuse_during_operation(app, movement.mode, options.force)?;
-    let mut recording = moving::begin(app, tip)?;
+    let mut recording = moving::begin(app, tip.clone())?;
     let present = if movement.mode.code() { Some(recording.capture_code(app, None)?) } else { None };
     let paths = moving::paths(app, &options.paths)?;
     let plan = match &present {
@@ -59,6 +59,9 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         force: options.force,
         paths: &paths,
     };
+    if !options.dry_run {
+        moving::make_current(app, options.session.as_deref(), &tip)?;
+    }
     moving::go(app, recording, &history, &destination, present, plan, chat)
 }
 

@@ -147,6 +147,9 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         force: options.force,
         paths: &paths,
     };
+    if !options.dry_run {
+        moving::make_current(app, options.session.as_deref(), &tip)?;
+    }
     moving::go(app, recording, &history, &destination, present, plan, chat)
 }
 

@@ -37,6 +37,26 @@ pub struct Applied {
     pub modes: usize,
 }
 
+/// Finds out whether a plan can be applied at all, before its journal is written: nothing is changed.
+///
+/// # Errors
+/// Obstacles in the plan, a start folder in the way, a folder that must not be written to.
+pub fn check(repo: &Repo, plan: &Plan, modes: &BTreeMap<RepoPath, u32>, keep: &Path) -> Result<()> {
+    if let Some(first) = plan.obstacles.first() {
+        let (path, reason) = (first.path.clone(), first.reason.clone());
+        return Err(Error::Refused { path, reason, more: plan.obstacles.len() - 1 });
+    }
+    let disk = WorkTree::open(repo)?;
+    let run = Run::new(repo, &disk, &plan.items, modes, keep)?;
+    if let Some(kept) = run.keep.as_ref()
+        && let Some(item) = plan.items.iter().find(|i| i.action == Action::Write && kept.is_at_or_below(&i.path))
+    {
+        let reason = "the command was started in a folder that it would replace".to_owned();
+        return Err(Error::Refused { path: item.path.clone(), reason, more: 0 });
+    }
+    run.prepare(&plan.items)
+}
+
 /// Applies a plan that was just made; the journal is the caller's. `modes` are permission bits to give to
 /// written files. `keep` is a folder that is not removed even when it becomes empty, nor those above it (where the command was started).
 ///
@@ -49,22 +69,12 @@ pub fn apply(
     keep: &Path,
     progress: &dyn Progress,
 ) -> Result<Applied> {
-    if let Some(first) = plan.obstacles.first() {
-        let (path, reason) = (first.path.clone(), first.reason.clone());
-        return Err(Error::Refused { path, reason, more: plan.obstacles.len() - 1 });
-    }
+    check(repo, plan, modes, keep)?;
     if plan.is_empty() {
         return Ok(Applied::default());
     }
     let disk = WorkTree::open(repo)?;
     let mut run = Run::new(repo, &disk, &plan.items, modes, keep)?;
-    if let Some(kept) = run.keep.as_ref()
-        && let Some(item) = plan.items.iter().find(|i| i.action == Action::Write && kept.is_at_or_below(&i.path))
-    {
-        let reason = "the command was started in a folder that it would replace".to_owned();
-        return Err(Error::Refused { path: item.path.clone(), reason, more: 0 });
-    }
-    run.prepare(&plan.items)?;
     progress.start("restoring files", u64::try_from(plan.items.len()).ok());
     let done = run.carry_out(&plan.items, progress, &mut |path| Err(Error::ChangedMeanwhile { path: path.clone() }));
     progress.finish();
