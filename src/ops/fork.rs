@@ -372,8 +372,10 @@ fn fill_worktree(app: &App<'_>, path: &Path, made: &Made, point: &Tip) -> Result
     let skipped = layout::read_skipped(&app.repo.objects, point.checkpoint.meta_tree)?;
     let target =
         Target { tree: point.code_tree, scope: crate::model::Scope::Full, skipped: &skipped, only: None, leave: &[] };
-    let plan = plan::make(&there, &present, &target)?;
-    let modes = layout::read_modes(&app.repo.objects, point.checkpoint.meta_tree)?.bits();
+    let modes = layout::read_modes(&app.repo.objects, point.checkpoint.meta_tree)?;
+    let mut plan = plan::make(&there, &present, &target)?;
+    plan::add_bits(&there, &mut plan, &present, &target, &modes)?;
+    let modes = plan::bits(&plan, &present, &modes);
     let root = there.work_dir()?.to_owned();
     restore::apply(&there, &plan, &modes, &root, app.progress)?;
     Ok(there)

@@ -34,7 +34,8 @@ pub fn settle(
 
     let (mut done, mut to_do, mut left) = (Vec::new(), Vec::new(), Vec::new());
     for item in all {
-        if run.compare.holds(&item.path, item.new)? {
+        // Where only permission bits change, content does not tell whether it was done; doing it again is no harm.
+        if item.old != item.new && run.compare.holds(&item.path, item.new)? {
             done.push(item);
         } else if run.compare.holds(&item.path, item.old)? {
             to_do.push(item);
