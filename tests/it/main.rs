@@ -1,6 +1,7 @@
 //! Integration tests, one binary: every file beside this one is a module of it.
 #![expect(clippy::disallowed_methods, reason = "tests arrange files and run programs as their users would")]
 
+mod agents_real;
 mod architecture;
 mod fidelity;
 mod recordings;
