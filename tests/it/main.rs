@@ -3,6 +3,7 @@
 
 mod agents_real;
 mod architecture;
+mod enabling;
 mod fidelity;
 mod recordings;
 mod support;
