@@ -160,10 +160,14 @@ fn first_checkpoint(app: &App<'_>, point: &Tip, fork: Fork<'_>) -> Result<Tip> {
     recording.head = fork.repo.head()?;
     // A turn that was open at the fork point is not part of the fork's conversation.
     if let Some(open) = recording.open_live_row() {
-        let row = recording.row_mut(open);
-        row.ended_at = Some(point.checkpoint.time.max(row.started_at));
-        row.interrupted = true;
-        row.end = Some(row.start);
+        if open + 1 == recording.rows.len() {
+            recording.withdraw_last_row()?;
+        } else {
+            let row = recording.row_mut(open);
+            row.ended_at = Some(point.checkpoint.time.max(row.started_at));
+            row.interrupted = true;
+            row.end = Some(row.start);
+        }
     }
     let session = &mut recording.session;
     session.id = fork.id;

@@ -292,6 +292,16 @@ impl Recording {
         self.dirty_rows.push(self.rows.len() - 1);
     }
 
+    /// Takes the last row out again: a session that goes on without that turn.
+    pub fn withdraw_last_row(&mut self) -> Result<()> {
+        if self.rows.pop().is_some() {
+            let at = self.rows.len();
+            self.dirty_rows.retain(|dirty| *dirty != at);
+            self.edits.push((layout::row(u32::try_from(at).unwrap_or(u32::MAX))?, None));
+        }
+        Ok(())
+    }
+
     /// The row at a place, to be changed.
     pub fn row_mut(&mut self, at: usize) -> &mut TurnRow {
         if !self.dirty_rows.contains(&at) {
