@@ -189,7 +189,8 @@ fn stored(repo: &TestRepo) -> Vec<u8> {
 #[test]
 fn a_hostile_native_id_stays_in_its_folder() {
     let long = "x".repeat(100_000);
-    for native in ["../../x", "/etc/passwd", ".", "..", ".git", "a\nb\u{1b}[31m", "\u{202e}", "%", "a/b", &long, "Ä ö"] {
+    for native in ["../../x", "/etc/passwd", ".", "..", ".git", "a\nb\u{1b}[31m", "\u{202e}", "%", "a/b", &long, "Ä ö"]
+    {
         let repo = busy();
         let around = folder_names(&repo);
         let fields = json!({ "session_id": native, "prompt": "x", "transcript_path": repo.talk() });

@@ -215,7 +215,9 @@ fn a_session_ref_that_is_no_session_of_ours_is_named() {
         let out = repo.sandbox.session(repo.path(), ["show", NATIVE, "--json"]);
         let code = out.json()["error"]["code"].as_str().expect("a code").to_owned();
         assert!(["object.damaged", "record.damaged"].contains(&code.as_str()), "{target}\n{out}");
-        for verb in [&["show", NATIVE][..], &["log", "-s", NATIVE], &["rewind", "code", "-s", NATIVE], &["resume", NATIVE]] {
+        for verb in
+            [&["show", NATIVE][..], &["log", "-s", NATIVE], &["rewind", "code", "-s", NATIVE], &["resume", NATIVE]]
+        {
             repo.fails(verb, 7, &code);
         }
         the_others_are_whole(&repo, &whole, true);

@@ -143,7 +143,17 @@ fn files_that_git_tracks_stay_clean_or_are_edited_and_restored() {
 
 #[test]
 fn settings_that_cannot_be_read_are_refused_and_nothing_at_all_changes() {
-    for bad in ["{", "[]", "\"x\"", "{\"hooks\":[]}", "{\"hooks\":{\"Stop\":7}}", "not json", "{}}", "\u{0}", "{\"a\":\"\\ud83d\"}"] {
+    for bad in [
+        "{",
+        "[]",
+        "\"x\"",
+        "{\"hooks\":[]}",
+        "{\"hooks\":{\"Stop\":7}}",
+        "not json",
+        "{}}",
+        "\u{0}",
+        "{\"a\":\"\\ud83d\"}",
+    ] {
         let repo = TestRepo::new();
         repo.write(SETTINGS, bad);
         let before = state(&repo);

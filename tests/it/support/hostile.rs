@@ -47,7 +47,9 @@ impl TestRepo {
             self.generic("prompt", serde_json::json!({ "prompt": format!("turn {turn}"), "transcript_path": talk }));
             self.write("f", turn);
             let mut text = fs::read_to_string(&talk).expect("reads");
-            text += &format!("{{\"role\":\"user\",\"text\":\"turn {turn}\"}}\n{{\"role\":\"assistant\",\"text\":\"did {turn}\"}}\n");
+            text += &format!(
+                "{{\"role\":\"user\",\"text\":\"turn {turn}\"}}\n{{\"role\":\"assistant\",\"text\":\"did {turn}\"}}\n"
+            );
             fs::write(&talk, text).expect("writes");
             self.generic("turn-end", serde_json::json!({ "transcript_path": talk }));
         }
