@@ -59,8 +59,15 @@ pub fn settle(
         Ok(())
     });
     progress.finish();
+    // The death may have come between the removal of a file and that of its folder.
+    let is_gone = |item: &&PlanItem| match outcome {
+        Settled::Finished => item.new.is_none(),
+        Settled::TakenBack => item.old.is_none(),
+    };
+    let swept = run.sweep(all.iter().filter(is_gone));
     let synced = run::sync_folders(&disk, all);
     carried_out?;
+    swept?;
     synced?;
     left.sort();
     Ok((outcome, left))
