@@ -297,7 +297,8 @@ impl Recording {
         if self.rows.pop().is_some() {
             let at = self.rows.len();
             self.dirty_rows.retain(|dirty| *dirty != at);
-            self.edits.push((layout::row(u32::try_from(at).unwrap_or(u32::MAX))?, None));
+            let place = self.unread.rows.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
+            self.edits.push((layout::row(place)?, None));
         }
         Ok(())
     }
