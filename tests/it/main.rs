@@ -2,12 +2,17 @@
 #![expect(clippy::disallowed_methods, reason = "tests arrange files and run programs as their users would")]
 
 mod addresses;
+mod agents_real;
 mod architecture;
 mod bad_hooks;
 mod bad_input;
+mod demo;
+mod docs;
 mod enable;
+mod enabling;
 mod errors;
 mod fidelity;
+mod forked_turns;
 mod format;
 mod hook_cost;
 mod hostile_text;
