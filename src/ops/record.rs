@@ -269,20 +269,17 @@ impl Recording {
         };
         let from = if from > stream.bytes { 0 } else { from };
         let bytes = read_range(file, from, stream.bytes)?;
-<<<<<<< HEAD
-        let parsed = agent.parse(&bytes, from);
+        let mut parsed = agent.parse(&bytes, from);
+        for turn in parsed.turns.iter_mut().chain([&mut parsed.before]) {
+            let below = app.inside(&app.cwd, &turn.files)?;
+            turn.files = below.iter().map(|path| path.to_path().to_owned()).collect();
+        }
         if self.session.agent.live.as_deref() == Some(native) {
             // Turns that were copied from another stream were noted there.
             let own =
                 |t: &&ParsedTurn| !self.rows.iter().any(|r| r.stream != native && r.key.is_some() && r.key == t.key);
             let turns = std::iter::once(&parsed.before).chain(parsed.turns.iter().filter(own));
             self.state.notes = turns.flat_map(|t| t.notes.iter().cloned()).collect();
-=======
-        let mut parsed = agent.parse(&bytes, from);
-        for turn in parsed.turns.iter_mut().chain([&mut parsed.before]) {
-            let below = app.inside(&app.cwd, &turn.files)?;
-            turn.files = below.iter().map(|path| path.to_path().to_owned()).collect();
->>>>>>> main
         }
         self.parsed = Some(parsed);
         Ok(())

@@ -21,7 +21,7 @@ use crate::model::codec;
 use crate::model::state::{FACTS, GitDiff, STATUSES, State};
 
 /// The file's name where none is configured.
-const NAME: &str = ".session-state.json";
+pub const NAME: &str = ".session-state.json";
 
 /// What was last written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
