@@ -14,6 +14,7 @@ mod facade;
 pub mod filters;
 pub mod head;
 pub mod index;
+pub mod index_write;
 mod locate;
 mod loose;
 #[cfg(test)]

@@ -212,7 +212,7 @@ impl Recording {
         }
         match self.read_transcript(app, native, file, check) {
             // A hook has the files to save, and nobody to tell.
-            Err(e) if app.caller == Caller::Hook && e.code.starts_with("io.") => {
+            Err(e) if app.caller == Caller::Hook && e.is_about_a_file() => {
                 Ok(local::log(&app.repo, app.now(), &e.to_string())?)
             }
             read => read,
