@@ -7,12 +7,14 @@ pub mod caps;
 pub mod cli;
 mod commit_codec;
 pub mod config;
+pub mod config_edit;
 pub mod error;
 pub mod exclude;
 mod exclude_rules;
 mod facade;
 pub mod filters;
 pub mod head;
+pub mod hooks_dir;
 pub mod index;
 mod locate;
 #[cfg(test)]
@@ -29,6 +31,7 @@ pub mod repo;
 pub mod signature;
 pub mod tree;
 mod tree_codec;
+pub mod walk;
 mod wildmatch;
 pub mod worktree;
 
