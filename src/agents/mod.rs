@@ -75,3 +75,8 @@ pub const AGENTS: &[&dyn Agent] = &[&claude_code::ClaudeCode, &generic::Generic]
 pub fn find(name: &str) -> Option<&'static dyn Agent> {
     AGENTS.iter().copied().find(|a| a.kind() == name || a.aliases().contains(&name))
 }
+
+/// The agent of a recorded session; a name that we do not know came through the generic protocol.
+pub fn of_session(kind: &str) -> Option<&'static dyn Agent> {
+    find(kind).or_else(|| (kind != "none").then_some(&generic::Generic as &dyn Agent))
+}

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::commands::{
-    complete, demo, diff, disable, enable, fork, list, log, man, redo, resume, rewind, save, show, slash,
+    complete, demo, diff, disable, enable, fork, list, log, man, redo, resume, revert, rewind, save, show, slash,
 };
 use super::output::ColorChoice;
 
@@ -72,6 +72,8 @@ pub enum Command {
     Rewind(rewind::Args),
     /// Undo the last rewind
     Redo(redo::Args),
+    /// Take one turn's changes back and keep later ones
+    Revert(revert::Args),
     /// Make an independent session, and a branch, from a checkpoint
     Fork(fork::Args),
     /// Go on with a session's conversation

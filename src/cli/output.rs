@@ -56,6 +56,8 @@ pub struct UiEnv {
     pub columns: Option<usize>,
     /// `LESS` is set.
     pub has_less: bool,
+    /// What is said answers a line that was typed in an agent.
+    pub in_agent: bool,
 }
 
 impl UiEnv {
@@ -71,6 +73,7 @@ impl UiEnv {
             err_is_terminal: io::stderr().is_terminal(),
             columns: env.columns().or(on_screen).filter(|columns| *columns > 0),
             has_less: env.has_less(),
+            in_agent: false,
         }
     }
 
@@ -131,6 +134,16 @@ impl Ui {
     /// Columns to keep within; `None` where the output is no terminal and nothing is cut.
     pub fn width(&self) -> Option<usize> {
         self.env.out_is_terminal.then(|| self.env.columns.unwrap_or(80))
+    }
+
+    /// Whether what is said answers a line that was typed in an agent.
+    pub const fn is_in_agent(&self) -> bool {
+        self.env.in_agent
+    }
+
+    /// A verb as the reader types it: `session redo` in a shell, `/redo` in an agent.
+    pub fn command(&self, verb: &str) -> String {
+        if self.env.in_agent { format!("/{verb}") } else { format!("session {verb}") }
     }
 
     /// Whether the locale writes UTF-8.

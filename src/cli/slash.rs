@@ -46,11 +46,22 @@ pub fn parse(line: &str) -> Result<Option<Command>> {
         args.extend(words);
     }
     let cli = Cli::try_parse_from(args).map_err(|e| {
-        let text = e.render().to_string();
-        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        Failure::new(FailureKind::Usage, "usage", first).hint(format!("For example: {}", example(verb)))
+        Failure::new(FailureKind::Usage, "usage", what_is_wrong(&e)).hint(format!("For example: {}", example(verb)))
     })?;
     Ok(Some(cli.command))
+}
+
+fn what_is_wrong(error: &clap::Error) -> String {
+    use clap::error::{ContextKind, ContextValue};
+    let value = error.get(ContextKind::InvalidValue);
+    if let (Some(ContextValue::String(value)), Some(ContextValue::Strings(valid))) =
+        (value, error.get(ContextKind::ValidValue))
+        && !valid.is_empty()
+    {
+        return format!("{value:?} is none of {}", valid.join(", "));
+    }
+    let text = error.render().to_string();
+    text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
 fn example(verb: &str) -> &'static str {
@@ -71,7 +82,7 @@ pub fn answer(env: &Env, prompt: &str) -> Option<String> {
         return None;
     }
     let text = Captured::default();
-    let plain = UiEnv { utf8: true, ..UiEnv::default() };
+    let plain = UiEnv { utf8: true, in_agent: true, ..UiEnv::default() };
     let ui = Ui::new(Mode::Human, plain, ColorChoice::Never, Box::new(text.clone()), Box::new(text.clone()));
     let mut context = Context::new(env.clone(), ui);
     let outcome = parse(prompt).and_then(|command| match command {
@@ -96,9 +107,17 @@ fn in_agent(mut failure: Failure, prompt: &str) -> Failure {
         failure.hint =
             Some(format!("Type {full} --mine to leave them as they are, or {full} --all to take them back too."));
     } else {
-        failure.hint = failure.hint.map(|h| h.replace("`session ", "`/"));
+        failure.hint = failure.hint.map(|hint| as_typed(&hint));
     }
     failure
+}
+
+/// Verbs that an agent's prompt answers are named as they are typed there; the others stay commands of a shell.
+fn as_typed(hint: &str) -> String {
+    WORDS.iter().filter(|(word, _)| ANSWERED.contains(word)).fold(hint.to_owned(), |hint, (word, verb)| {
+        hint.replace(&format!("`session {verb} "), &format!("`/{word} "))
+            .replace(&format!("`session {verb}`"), &format!("`/{word}`"))
+    })
 }
 
 fn split(line: &str) -> Option<(&str, &str)> {
@@ -158,6 +177,19 @@ mod tests {
         assert_eq!(words("code  3 --mine").expect("splits"), ["code", "3", "--mine"]);
         assert_eq!(words("\"a b\" 'c'd \"\"").expect("splits"), ["a b", "cd", ""]);
         assert!(words("\"open").is_err());
+    }
+
+    #[test]
+    fn a_hint_names_what_can_be_typed_in_the_agent() {
+        let hint = "`session log` shows it; `session rewind code 3` or `session redo`; `session list` has all.";
+        let typed = "`session log` shows it; `/rewind code 3` or `/redo`; `/sessions` has all.";
+        assert_eq!(as_typed(hint), typed);
+    }
+
+    #[test]
+    fn a_wrong_word_is_told_with_the_right_ones() {
+        let failure = parse("/rewind files").expect_err("no such half");
+        assert_eq!(failure.message, "\"files\" is none of code, chat, both");
     }
 
     #[test]

@@ -87,8 +87,9 @@ impl Search<'_> {
             let Some(before) = history.before(at) else { break };
             let older = self.content(before, path)?;
             if older != content {
-                // Moves are our own; so is what a tool named, and what a Stop found that fired again in a closed turn.
-                let own_step = matches!(at.kind, Kind::Rewind | Kind::Redo | Kind::Revert | Kind::Tool | Kind::Tail);
+                // A revert is our own; so is what a tool named, and what a Stop found that fired again in a closed turn.
+                // What came with a move but is not its target's was on disk unseen, such as a file that was ignored.
+                let own_step = matches!(at.kind, Kind::Revert | Kind::Tool | Kind::Tail);
                 if !own_step && (!self.is_open_after(before) || self.is_others_step(before, at, path)?) {
                     return Ok(true);
                 }

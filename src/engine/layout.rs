@@ -107,14 +107,19 @@ pub fn read_rows(objects: &Objects, tree: Oid, session: &Session) -> Result<Vec<
 
 /// The rows of the live stream with their places, in the order of turns. The last row of a turn wins.
 pub fn live_rows(session: &Session, rows: &[TurnRow]) -> Vec<(u32, TurnRow)> {
-    let mut live: Vec<(u32, TurnRow)> = Vec::new();
+    session.agent.live.as_deref().map(|live| rows_of(live, rows)).unwrap_or_default()
+}
+
+/// The rows of any stream, as [`live_rows`] are those of the live one.
+pub fn rows_of(stream: &str, rows: &[TurnRow]) -> Vec<(u32, TurnRow)> {
+    let mut found: Vec<(u32, TurnRow)> = Vec::new();
     for (n, row) in (0_u32..).zip(rows) {
-        if session.agent.live.as_deref() == Some(row.stream.as_str()) {
-            live.retain(|(_, r)| r.turn < row.turn);
-            live.push((n, row.clone()));
+        if row.stream == stream {
+            found.retain(|(_, r)| r.turn < row.turn);
+            found.push((n, row.clone()));
         }
     }
-    live
+    found
 }
 
 /// The ids of a stream's pieces from piece `from` on, in order.

@@ -19,6 +19,7 @@ pub mod index;
 mod locate;
 #[cfg(test)]
 mod matrix;
+pub mod merge;
 pub mod mode;
 pub mod nested;
 pub mod objects;

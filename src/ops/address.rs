@@ -82,7 +82,7 @@ fn by_turn<'h>(app: &App<'_>, tip: &Tip, history: &'h History, text: &str, turn:
         };
         Failure::new(FailureKind::NotFound, "turn.not-found", format!("turn {number} not found: {have}"))
             .target(text)
-            .hint("`session log` shows the turns.")
+            .hint("`session rewind` shows the turns.")
     })?;
     let wanted = if end { row.end_checkpoint } else { row.start_checkpoint() };
     wanted.and_then(|n| history.number(n)).ok_or_else(|| {

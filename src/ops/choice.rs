@@ -47,9 +47,11 @@ pub fn foreign_paths(
     Ok(found)
 }
 
-/// Stretches since the target in which other sessions of this worktree had a turn open.
+/// Stretches since the target in which other sessions of this worktree had a turn open. A turn from before a fork is in both
+/// sessions and is no other's, up to where they part.
 fn windows_of_others(app: &App<'_>, tip: &Tip, target: &Checkpoint) -> Result<Vec<Window>> {
     let here = app.repo.worktree_name();
+    let own = layout::read_rows(&app.repo.objects, tip.checkpoint.meta_tree, &tip.session)?;
     let mut windows = Vec::new();
     for found in find::all(app)? {
         let Ok(session) = found.session else { continue };
@@ -58,8 +60,15 @@ fn windows_of_others(app: &App<'_>, tip: &Tip, target: &Checkpoint) -> Result<Ve
         }
         let tree = app.repo.objects.read_commit(found.tip)?.tree;
         for row in layout::read_rows(&app.repo.objects, tree, &session)? {
+            let Some(start) = row.start_checkpoint() else { continue };
+            let shared = own.iter().find(|o| o.start_checkpoint() == Some(start) && o.started_at == row.started_at);
+            let from = match shared.map(|o| o.ended_at) {
+                None => row.started_at,
+                Some(Some(parted)) if row.ended_at.is_none_or(|end| end > parted) => parted,
+                Some(_) => continue,
+            };
             if row.ended_at.is_none_or(|end| end >= target.time) {
-                windows.push(Window { from: row.started_at, to: row.ended_at });
+                windows.push(Window { from, to: row.ended_at });
             }
         }
     }

@@ -34,12 +34,9 @@ pub fn run(app: &App<'_>, native: &str) -> Result<()> {
     }
     let _lock = app.lock_worktree()?;
     let Some(tip) = store::tip(&app.repo, id)? else { return Ok(()) };
-    // A new turn has begun meanwhile: it took the tail up.
-    if tip.session.agent.live.as_deref() != Some(native) {
-        return Ok(());
-    }
     let recording = Recording::on(app, tip)?;
-    if recording.open_row().is_some() {
+    // A new turn has begun meanwhile: it took the tail up.
+    if recording.open_row(native).is_some() {
         return Ok(());
     }
     turn::tail(app, recording, native, &path, Check::Tail).map(drop)

@@ -83,7 +83,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         None => {
             let mut recording = moving::begin(app, tip)?;
             recording.capture_code(app, None)?;
-            let turn = recording.open_row().map(|at| recording.rows[at].turn);
+            let turn = recording.open_live_row().map(|at| recording.rows[at].turn);
             recording.finish(app, Purpose::new(Kind::Save, turn, "before a fork"))?.tip
         }
     };
@@ -106,29 +106,28 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
 
     // Everything that can be refused was looked at: from here on things are made.
     let made = branch.make(app, options)?;
-    let folder = match &options.worktree {
+    let there = match &options.worktree {
         Some(path) => Some(fill_worktree(app, path, &made, &point)?),
         None => None,
     };
+    let folder = there.as_ref().map(|there| there.work_dir().map(Path::to_owned)).transpose()?;
     let cwd = folder.clone().unwrap_or_else(|| app.cwd.clone());
-    let native = match (&talk, crate::agents::find(&tip.session.agent.kind)) {
+    let native = match (&talk, crate::agents::of_session(&tip.session.agent.kind)) {
         (Some(talk), Some(agent)) => Some(native::write(app, agent, &tip.session, talk, &cwd, Some(&title))?.native),
         _ => None,
     };
     let id = app.ids.session();
-    let forked = first_checkpoint(app, &point, id, &title, tip.session.id, native.as_ref(), made.name.as_deref())?;
+    let place = there.as_ref().unwrap_or(&app.repo);
+    let lineage =
+        Lineage { parent_session: tip.session.id, checkpoint: point.checkpoint.number, branch: made.name.clone() };
+    let fork = Fork { id, title: &title, lineage, native: native.as_ref(), repo: place, cwd: &cwd };
+    let forked = first_checkpoint(app, &point, fork)?;
     if let Some(native) = &native {
         let known = local::Native { session: id, transcript: Some(native.path.clone()), inode: None };
         local::set_native(&app.repo, &native.session_id, &known)?;
     }
     let current = local::Current { session: id, cleared: false };
-    match &folder {
-        Some(folder) => {
-            let there = Repo::discover(folder, &crate::git::repo::RepoEnv::default())?;
-            local::set_current(&there, Some(&current))?;
-        }
-        None => local::set_current(&app.repo, Some(&current))?,
-    }
+    local::set_current(place, Some(&current))?;
     Ok(Outcome {
         session: id,
         title,
@@ -144,42 +143,43 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     })
 }
 
-/// The fork's first checkpoint: the fork point's code and trees, under a new id.
-fn first_checkpoint(
-    app: &App<'_>,
-    point: &Tip,
+/// What a fork is, and where it will run.
+struct Fork<'a> {
     id: SessionId,
-    title: &str,
-    parent: SessionId,
-    native: Option<&native::Native>,
-    branch: Option<&str>,
-) -> Result<Tip> {
+    title: &'a str,
+    lineage: Lineage,
+    native: Option<&'a native::Native>,
+    repo: &'a Repo,
+    cwd: &'a Path,
+}
+
+/// The fork's first checkpoint: the fork point's code and trees, under a new id.
+fn first_checkpoint(app: &App<'_>, point: &Tip, fork: Fork<'_>) -> Result<Tip> {
     let now = app.now();
     let mut recording = Recording::on(app, point.clone())?;
+    recording.head = fork.repo.head()?;
     // A turn that was open at the fork point is not part of the fork's conversation.
-    if let Some(open) = recording.open_row() {
+    if let Some(open) = recording.open_live_row() {
         let row = recording.row_mut(open);
-        row.ended_at = Some(now);
+        row.ended_at = Some(point.checkpoint.time.max(row.started_at));
         row.interrupted = true;
         row.end = Some(row.start);
     }
     let session = &mut recording.session;
-    session.id = id;
+    session.id = fork.id;
     session.label = Some(label::next(app)?);
     session.name = None;
-    session.title = Some(title.to_owned());
+    session.title = Some(fork.title.to_owned());
     session.title_source = Some(TitleSource::Custom);
-    session.lineage = Some(Lineage {
-        parent_session: parent,
-        checkpoint: point.checkpoint.number,
-        branch: branch.map(str::to_owned),
-    });
-    session.agent.native_ids = native.map(|n| n.session_id.clone()).into_iter().collect();
-    session.agent.transcript_path = native.map(|n| n.path.to_string_lossy().into_owned());
-    session.cwd = app.cwd.to_string_lossy().into_owned();
+    let parent = fork.lineage.parent_session;
+    session.lineage = Some(fork.lineage);
+    session.agent.native_ids = fork.native.map(|n| n.session_id.clone()).into_iter().collect();
+    session.agent.transcript_path = fork.native.map(|n| n.path.to_string_lossy().into_owned());
+    session.worktree = fork.repo.worktree_name();
+    session.cwd = fork.cwd.to_string_lossy().into_owned();
     session.created_at = now;
     session.ended_at = None;
-    let mut purpose = Purpose::new(Kind::Fork, None, title).always();
+    let mut purpose = Purpose::new(Kind::Fork, None, fork.title).always();
     purpose.parent_session = Some(parent);
     Ok(recording.finish(app, purpose)?.tip)
 }
@@ -359,7 +359,7 @@ fn bring_files(app: &App<'_>, tip: &Tip, at: &crate::model::Checkpoint) -> Resul
 }
 
 /// Makes the worktree through git, then puts the fork point's files into it through the one writer.
-fn fill_worktree(app: &App<'_>, path: &Path, made: &Made, point: &Tip) -> Result<PathBuf> {
+fn fill_worktree(app: &App<'_>, path: &Path, made: &Made, point: &Tip) -> Result<Repo> {
     let path = app.cwd.join(path);
     let Some(commit) = made.commit else {
         return Err(Failure::new(FailureKind::Internal, "internal", "a worktree without a commit"));
@@ -376,7 +376,7 @@ fn fill_worktree(app: &App<'_>, path: &Path, made: &Made, point: &Tip) -> Result
     let modes = layout::read_modes(&app.repo.objects, point.checkpoint.meta_tree)?.bits();
     let root = there.work_dir()?.to_owned();
     restore::apply(&there, &plan, &modes, &root, app.progress)?;
-    Ok(root)
+    Ok(there)
 }
 
 #[cfg(test)]

@@ -73,11 +73,11 @@ pub fn run(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Outcome> {
                 }
                 recording.capture_chat(app, &input.native_id, transcript, Check::Tail)?;
                 recording.capture_code(app, None)?;
-                let turn = recording.open_row().map(|at| recording.rows[at].turn);
+                let turn = recording.open_row(&input.native_id).map(|at| recording.rows[at].turn);
                 return Ok(saved(recording.finish(app, Purpose::new(Kind::Error, turn, "a tool failed"))?, false));
             }
             let paths = inside(app, &input.cwd, paths)?;
-            let done = turn::tool(app, recording, paths)?;
+            let done = turn::tool(app, recording, &input.native_id, paths)?;
             Ok(done.map_or(Outcome::Nothing, |appended| saved(appended, false)))
         }
         Event::TurnEnd { last_message } => {
@@ -92,7 +92,7 @@ pub fn run(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Outcome> {
             let Some(mut recording) = session_of(app, input)? else { return Ok(Outcome::Nothing) };
             recording.capture_chat(app, &input.native_id, transcript, Check::Full)?;
             recording.capture_code(app, None)?;
-            let turn = recording.open_row().map(|at| recording.rows[at].turn);
+            let turn = recording.open_row(&input.native_id).map(|at| recording.rows[at].turn);
             Ok(saved(recording.finish(app, Purpose::new(Kind::Compact, turn, "before compaction"))?, false))
         }
         Event::SessionEnd { cleared } => {

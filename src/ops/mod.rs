@@ -19,6 +19,7 @@ pub mod native;
 pub mod record;
 pub mod redo;
 pub mod resume;
+pub mod revert;
 pub mod rewind;
 pub mod save;
 pub mod settle;

@@ -17,7 +17,6 @@ use crate::engine::store::{DraftCode, Extras, Tip};
 use crate::engine::stream::{Check, Source};
 use crate::engine::{Error as EngineError, Plan, Snapshot, journal, layout, plan, restore, snapshot};
 use crate::git::head::Operation;
-use crate::git::tree;
 use crate::model::checkpoint::Movement;
 use crate::model::snapshot::Modes;
 use crate::model::{Checkpoint, Kind, Mode, Scope};
@@ -65,7 +64,7 @@ const fn reason(kept: Kept) -> &'static str {
         Kept::NotLookedAt => "the checkpoint did not look at it",
         Kept::Ignored => "the rules of the checkpoint ignore it",
         Kept::Gitlink => "a repository of its own",
-        Kept::Chosen => "left, as asked",
+        Kept::Chosen => "as asked",
     }
 }
 
@@ -136,7 +135,7 @@ pub fn begin(app: &App<'_>, tip: Tip) -> Result<Recording> {
         && path.is_file()
     {
         recording.capture_chat(app, &native, Some(&path), Check::Tail)?;
-        super::turn::extend(&mut recording);
+        super::turn::extend(&mut recording, &native);
     }
     Ok(recording)
 }
@@ -241,7 +240,9 @@ pub fn go(
 ) -> Result<Outcome> {
     let tip = tip_of(&recording)?.clone();
     let (mut plan, mut foreign) = (plan, Vec::new());
-    if let (Some(present), Some(full)) = (&present, &plan) {
+    if let (Some(present), Some(full)) = (&present, &plan)
+        && to.kind != Kind::Revert
+    {
         foreign = choice::foreign_paths(app, &tip, history, to.target, present.tree, full)?;
         // Paths that were picked by name are chosen.
         if !to.paths.is_empty() {
@@ -333,6 +334,9 @@ fn is_where_it_is(recording: &Recording, talk: &Conversation) -> bool {
 }
 
 fn title(to: &Destination<'_>) -> String {
+    if to.kind == Kind::Revert {
+        return format!("turn {} taken back", to.target.turn.unwrap_or_default());
+    }
     let what = match to.mode {
         Mode::Code => "code",
         Mode::Chat => "chat",
@@ -344,6 +348,11 @@ fn title(to: &Destination<'_>) -> String {
 }
 
 fn nothing_to_do(to: &Destination<'_>) -> Failure {
+    if to.kind == Kind::Revert {
+        let turn = to.target.turn.unwrap_or_default();
+        let message = format!("turn {turn} changed nothing that is still there: nothing to take back");
+        return Failure::new(FailureKind::Failed, "revert.nothing", message).target(turn.to_string());
+    }
     let what = match to.mode {
         Mode::Code => "the files are",
         Mode::Chat => "the conversation is",
@@ -396,9 +405,9 @@ fn write_files(
     restore::apply(&app.repo, plan, &modes, &app.cwd, app.progress)?;
     let after = snapshot::take(&app.repo, Some(plan.result), &app.snapshot_options(None)?, app.progress)?;
     if after.tree != plan.result {
-        let differ = tree::diff(&app.repo.objects, plan.result, after.tree)?;
+        let differ = plan::unplanned(&app.repo, plan, after.tree)?;
         if let Some(first) = differ.first() {
-            return Err(EngineError::NotVerified { first: first.path.clone(), count: differ.len() }.into());
+            return Err(EngineError::NotVerified { first: first.clone(), count: differ.len() }.into());
         }
     }
     let extras = Extras { index: after.index.clone(), modes: Modes::new(after.umask, &after.modes) };

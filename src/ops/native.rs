@@ -49,8 +49,7 @@ pub fn conversation_at(app: &App<'_>, tip: &Tip, meta_tree: Oid) -> Result<Optio
     let then = layout::read_session(objects, meta_tree)?;
     let Some(stream_id) = then.agent.live.clone() else { return Ok(None) };
     let rows_then = layout::read_rows(objects, meta_tree, &then)?;
-    let kept: Vec<TurnRow> =
-        layout::live_rows(&then, &rows_then).into_iter().map(|(_, r)| r).filter(|r| !r.is_open()).collect();
+    let live_then: Vec<TurnRow> = layout::live_rows(&then, &rows_then).into_iter().map(|(_, r)| r).collect();
     // The tip's copy of the stream has what came late, and the rows of later turns.
     let as_live = |session: &Session| Session {
         agent: crate::model::session::AgentInfo { live: Some(stream_id.clone()), ..session.agent.clone() },
@@ -58,8 +57,15 @@ pub fn conversation_at(app: &App<'_>, tip: &Tip, meta_tree: Oid) -> Result<Optio
     };
     let rows_now = layout::read_rows(objects, tip.checkpoint.meta_tree, &tip.session)?;
     let now: Vec<TurnRow> = layout::live_rows(&as_live(&tip.session), &rows_now).into_iter().map(|(_, r)| r).collect();
+    // The turn that was open then is found again by its first checkpoint: its number moves when copies come before it.
+    let open = live_then.last().filter(|r| r.is_open()).and_then(TurnRow::start_checkpoint);
+    let reopened = now.iter().position(|r| open.is_some() && r.start_checkpoint() == open);
+    let kept: Vec<TurnRow> = match reopened {
+        Some(at) => now[..at].to_vec(),
+        None => live_then.into_iter().filter(|r| !r.is_open()).collect(),
+    };
     let last = kept.last().map_or(0, |r| r.turn);
-    let next = now.iter().find(|r| r.turn > last).or(None);
+    let next = now.iter().find(|r| r.turn > last);
     let bytes = match (tip.session.stream(&stream_id), then.stream(&stream_id)) {
         (Some(stream), _) => layout::read_stream(objects, tip.checkpoint.meta_tree, stream)?,
         (None, Some(stream)) => layout::read_stream(objects, meta_tree, stream)?,

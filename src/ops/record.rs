@@ -72,7 +72,7 @@ impl Recording {
     pub fn on(app: &App<'_>, tip: Tip) -> Result<Self> {
         let rows = layout::read_rows(&app.repo.objects, tip.checkpoint.meta_tree, &tip.session)?;
         Ok(Self {
-            session: tip.session.clone(),
+            session: Session { worktree: app.repo.worktree_name(), ..tip.session.clone() },
             rows,
             head: app.repo.head()?,
             code: None,
@@ -124,7 +124,7 @@ impl Recording {
 
     /// The adapter of the session's agent.
     pub fn agent(&self) -> Option<&'static dyn Agent> {
-        agents::find(&self.session.agent.kind)
+        agents::of_session(&self.session.agent.kind)
     }
 
     /// The number that the checkpoint will have.
@@ -148,13 +148,17 @@ impl Recording {
         self.code = Some(code);
     }
 
-    /// Stores what the agent's transcript `native`, lying at `file`, has grown by, and makes it the live stream.
-    /// A file that is not there yet is no error.
+    /// Stores what the agent's transcript `native`, lying at `file`, has grown by. A file that is not there yet is no error.
+    ///
+    /// The live stream stays what it is: one that a chat rewind left may still grow (its agent ends, say), and must not
+    /// undo the rewind by that. A prompt makes its stream live.
     pub fn capture_chat(&mut self, app: &App<'_>, native: &str, file: Option<&Path>, check: Check) -> Result<()> {
         self.session.add_native_id(native);
-        self.session.agent.live = Some(native.to_owned());
+        let live = self.session.agent.live.get_or_insert_with(|| native.to_owned()) == native;
         let Some(file) = file else { return Ok(()) };
-        self.session.agent.transcript_path = Some(file.to_string_lossy().into_owned());
+        if live {
+            self.session.agent.transcript_path = Some(file.to_string_lossy().into_owned());
+        }
         let known = local::native(&app.repo, native)?;
         // Another inode means that the agent wrote its file anew, perhaps with another middle.
         let inode = std::fs::metadata(file).ok().map(|m| std::os::unix::fs::MetadataExt::ino(&m));
@@ -213,9 +217,19 @@ impl Recording {
         layout::live_rows(&self.session, &self.rows).into_iter().map(|(n, _)| n as usize).collect()
     }
 
+    /// The place of a stream's last row.
+    pub fn last_row(&self, stream: &str) -> Option<usize> {
+        layout::rows_of(stream, &self.rows).last().map(|(n, _)| *n as usize)
+    }
+
+    /// The place of a stream's last row, where that turn is open.
+    pub fn open_row(&self, stream: &str) -> Option<usize> {
+        self.last_row(stream).filter(|n| self.rows[*n].is_open())
+    }
+
     /// The place of the live stream's last row, where that turn is open.
-    pub fn open_row(&self) -> Option<usize> {
-        self.live_rows().last().copied().filter(|n| self.rows[*n].is_open())
+    pub fn open_live_row(&self) -> Option<usize> {
+        self.session.agent.live.as_deref().and_then(|live| self.open_row(live))
     }
 
     /// Adds a row.
@@ -256,7 +270,6 @@ impl Recording {
         }
         let now = app.now().max(self.session.created_at);
         self.session.updated_at = now;
-        self.session.worktree = app.repo.worktree_name();
         let draft = Draft {
             kind: purpose.kind,
             turn: purpose.turn,

@@ -55,7 +55,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         )
         .hint("`session rewind code` brings its files back; a new agent session can start from them.")
     };
-    let agent = crate::agents::find(&tip.session.agent.kind).ok_or_else(none)?;
+    let agent = crate::agents::of_session(&tip.session.agent.kind).ok_or_else(none)?;
     let live = tip.session.agent.live.clone();
     // A fork's own file was written when it was made, and is live once the agent speaks.
     let own = tip.session.agent.native_ids.last().cloned().or(live).ok_or_else(none)?;

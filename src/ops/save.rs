@@ -76,7 +76,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         recording.session.offer_title(&format!("Saved {day}"), TitleSource::FirstMessage);
     }
     let title = options.title.clone().unwrap_or_else(|| recording.session.title.clone().unwrap_or_default());
-    let turn = recording.open_row().map(|at| recording.rows[at].turn);
+    let turn = recording.open_live_row().map(|at| recording.rows[at].turn);
     let appended = recording.finish(app, Purpose::new(Kind::Save, turn, title))?;
     let tip = appended.tip;
     if begun || options.session.is_some() {

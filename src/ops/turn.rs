@@ -33,11 +33,12 @@ pub struct Prompt<'a> {
 
 /// A turn begins: the state before it is answered. A turn that is still open (an interrupt fires no hook) is closed first.
 pub fn start(app: &App<'_>, mut recording: Recording, prompt: &Prompt<'_>) -> Result<Appended> {
+    recording.session.agent.live = Some(prompt.native.to_owned());
     recording.capture_chat(app, prompt.native, prompt.transcript, Check::Tail)?;
     adopt_copied_turns(&mut recording, prompt.native, Some(prompt));
-    if recording.open_row().is_some() {
+    if let Some(open) = recording.open_row(prompt.native) {
         recording.capture_code(app, None)?;
-        let closed = close(app, recording, true)?;
+        let closed = close(app, recording, open, true)?;
         recording = Recording::on(app, closed.tip)?;
         recording.capture_chat(app, prompt.native, prompt.transcript, Check::Tail)?;
     }
@@ -74,11 +75,11 @@ pub fn start(app: &App<'_>, mut recording: Recording, prompt: &Prompt<'_>) -> Re
 }
 
 /// A tool wrote named files: only they are looked at.
-pub fn tool(app: &App<'_>, mut recording: Recording, paths: Vec<RepoPath>) -> Result<Option<Appended>> {
+pub fn tool(app: &App<'_>, mut recording: Recording, native: &str, paths: Vec<RepoPath>) -> Result<Option<Appended>> {
     if paths.is_empty() {
         return Ok(None);
     }
-    let row = recording.open_row();
+    let row = recording.open_row(native);
     let taken = recording.capture_code(app, Some(paths.clone()))?;
     // Without a change there is no checkpoint, so the row is left alone too.
     if recording.tip.as_ref().is_some_and(|t| t.code_tree == taken.tree) {
@@ -108,10 +109,10 @@ pub fn end(
     adopt_copied_turns(&mut recording, native, None);
     let complete = is_complete(&recording, last_message);
     recording.capture_code(app, None)?;
-    if recording.open_row().is_some() {
-        return Ok((close(app, recording, false)?, complete));
+    if let Some(open) = recording.open_row(native) {
+        return Ok((close(app, recording, open, false)?, complete));
     }
-    let turn = extend(&mut recording);
+    let turn = extend(&mut recording, native);
     Ok((recording.finish(app, Purpose::new(Kind::Tail, turn, ""))?, complete))
 }
 
@@ -125,7 +126,7 @@ pub fn tail(
 ) -> Result<Appended> {
     recording.capture_chat(app, native, Some(transcript), check)?;
     adopt_copied_turns(&mut recording, native, None);
-    let turn = extend(&mut recording);
+    let turn = extend(&mut recording, native);
     recording.finish(app, Purpose::new(Kind::Tail, turn, ""))
 }
 
@@ -140,23 +141,20 @@ pub fn session_end(
     adopt_copied_turns(&mut recording, native, None);
     recording.capture_code(app, None)?;
     let now = app.now();
-    if recording.open_row().is_some() {
+    if let Some(open) = recording.open_row(native) {
         recording.session.ended_at = Some(now);
-        return close(app, recording, true);
+        return close(app, recording, open, true);
     }
-    let turn = extend(&mut recording);
+    let turn = extend(&mut recording, native);
     let was_ended = recording.session.ended_at;
     recording.session.ended_at = Some(was_ended.unwrap_or(now));
     recording.finish(app, Purpose::new(Kind::End, turn, ""))
 }
 
-/// Closes the open turn of the live stream with a `turn-end`.
-pub fn close(app: &App<'_>, mut recording: Recording, interrupted: bool) -> Result<Appended> {
+/// Closes the open turn at a place with a `turn-end`.
+fn close(app: &App<'_>, mut recording: Recording, at: usize, interrupted: bool) -> Result<Appended> {
     let number = recording.number();
     let now = app.now();
-    let Some(at) = recording.open_row() else {
-        return recording.finish(app, Purpose::new(Kind::TurnEnd, None, ""));
-    };
     take_over_parsed(&mut recording, at);
     let stream = recording.rows[at].stream.clone();
     let bytes = stored_bytes(&recording, &stream);
@@ -209,11 +207,10 @@ fn take_over_parsed(recording: &mut Recording, at: usize) {
     }
 }
 
-/// A late stretch of transcript belongs to the last turn of the live stream; its number.
-pub fn extend(recording: &mut Recording) -> Option<u32> {
-    let at = recording.live_rows().last().copied()?;
-    let stream = recording.rows[at].stream.clone();
-    let bytes = stored_bytes(recording, &stream);
+/// A late stretch of transcript belongs to the last turn of its stream; its number.
+pub fn extend(recording: &mut Recording, native: &str) -> Option<u32> {
+    let at = recording.last_row(native)?;
+    let bytes = stored_bytes(recording, native);
     if recording.rows[at].end.is_some_and(|end| end < bytes) {
         recording.row_mut(at).end = Some(bytes);
         take_over_parsed(recording, at);
@@ -229,25 +226,32 @@ fn add_files(row: &mut TurnRow, files: impl Iterator<Item = String>) {
 
 /// A native file that is new to us may begin with turns that were copied from another: they get their rows again, with
 /// the same turn and checkpoint numbers where they are known, and their own ranges.
+///
+/// An agent's own fork writes the copies only after its first prompt was told: that turn then moves behind them.
 pub fn adopt_copied_turns(recording: &mut Recording, native: &str, current: Option<&Prompt<'_>>) {
-    if recording.rows.iter().any(|r| r.stream == native) {
-        return;
-    }
     let Some(parsed) = recording.parsed.clone() else { return };
-    // The prompt that is being sent may stand in the file already; it is no copy.
-    let is_current = |t: &ParsedTurn| {
-        current.is_some_and(|p| match p.key {
-            Some(key) => t.key.as_deref() == Some(key),
-            None => text::first_line(&t.prompt, PROMPT_CHARS) == text::first_line(p.text, PROMPT_CHARS),
-        })
-    };
+    let from_the_start = parsed.before.start == 0;
     let mut turns: Vec<ParsedTurn> = parsed.turns.into_iter().filter(|t| t.active).collect();
-    if turns.last().is_some_and(is_current) {
+    let rows: Vec<usize> = (0..recording.rows.len()).filter(|at| recording.rows[*at].stream == native).collect();
+    let first = match rows.as_slice() {
+        [] => None,
+        [only] if from_the_start && recording.rows[*only].is_open() => Some(*only),
+        _ => return,
+    };
+    if let Some(at) = first {
+        let row = &recording.rows[at];
+        let Some(place) = turns.iter().rposition(|t| is_prompt(t, row.key.as_deref(), &row.prompt)) else { return };
+        turns.truncate(place);
+    } else if let (Some(prompt), Some(last)) = (current, turns.last())
+        && is_prompt(last, prompt.key, &text::first_line(prompt.text, PROMPT_CHARS))
+    {
+        // The prompt that is being sent stands in the file already; it is no copy.
         turns.pop();
     }
+    let moved = first.filter(|_| !turns.is_empty()).map(|at| (at, recording.rows[at].clone()));
     let known = recording.rows.clone();
     let mut last = 0;
-    for turn in &turns {
+    for (nth, turn) in turns.iter().enumerate() {
         let same = known.iter().rev().find(|r| turn.key.is_some() && r.key == turn.key);
         // The first rows of a session whose first hook came late are made from the transcript alone.
         let at = turn.at.unwrap_or(recording.session.created_at);
@@ -276,6 +280,19 @@ pub fn adopt_copied_turns(recording: &mut Recording, native: &str, current: Opti
         if row.ended_at.is_none() {
             row.ended_at = Some(at);
         }
+        match &moved {
+            Some((place, _)) if nth == 0 => *recording.row_mut(*place) = row,
+            _ => recording.push_row(row),
+        }
+    }
+    if let Some((_, mut row)) = moved {
+        row.turn = last + 1;
         recording.push_row(row);
     }
+}
+
+/// Whether a turn of the transcript is that of a prompt. The key alone does not tell: an agent's own fork gives it to the
+/// copies too.
+fn is_prompt(turn: &ParsedTurn, key: Option<&str>, line: &str) -> bool {
+    key.is_none_or(|key| turn.key.as_deref() == Some(key)) && text::first_line(&turn.prompt, PROMPT_CHARS) == line
 }

@@ -2,8 +2,15 @@
 #![expect(clippy::disallowed_methods, reason = "tests arrange files and run programs as their users would")]
 
 mod architecture;
+mod fidelity;
+mod format;
+mod plain_git;
+mod recordings;
+mod shapes;
 mod support;
 mod support_works;
+mod transcripts;
+mod walks;
 
 /// A file of tests that nobody lists would never run.
 #[test]

@@ -52,7 +52,7 @@ fn draw(ui: &mut Ui, o: &log::Outcome) {
             number: c.number,
             previous,
             // The graph is of the code; a rewind of the chat alone is a point on its line.
-            target: c.target.filter(|_| c.mode.is_none_or(crate::model::Mode::code)),
+            target: c.target.filter(|_| c.kind.is_move() && c.mode.is_none_or(crate::model::Mode::code)),
         })
         .collect();
     let lines = graph(&rows, &Glyphs::new(ui.is_utf8()));

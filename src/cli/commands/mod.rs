@@ -12,6 +12,7 @@ pub mod log;
 pub mod man;
 pub mod redo;
 pub mod resume;
+pub mod revert;
 pub mod rewind;
 pub mod save;
 pub mod show;
@@ -32,6 +33,7 @@ pub fn run(context: &mut Context, command: Command) -> Result<u8> {
         Command::Diff(args) => diff::run(context, args),
         Command::Rewind(args) => rewind::run(context, args),
         Command::Redo(args) => redo::run(context, args),
+        Command::Revert(args) => revert::run(context, args),
         Command::Fork(args) => fork::run(context, args),
         Command::Resume(args) => resume::run(context, args),
         Command::Continue(args) => resume::run_continue(context, args),

@@ -78,6 +78,12 @@ pub fn how_to(ui: &mut Ui, native: &Native) {
         ui.data_line(&format!("The conversation is in {}", text::sanitise(&native.path.display().to_string())));
         return;
     }
+    if let Some(line) = native.line.as_deref().filter(|_| ui.is_in_agent()) {
+        ui.data_line(&format!("To go on in a shell:  {}", text::sanitise(&native.command.join(" "))));
+        ui.data_line("To go on here, type:");
+        ui.data_line(&text::sanitise(line));
+        return;
+    }
     ui.data_line("Go on in a shell with:");
     ui.data_line(&format!("  {}", paint(theme.good, &text::sanitise(&native.command.join(" ")))));
     if let Some(line) = &native.line {

@@ -8,7 +8,7 @@ use crate::base::text;
 use crate::cli::args::SessionArg;
 use crate::cli::theme::paint;
 use crate::cli::{Context, Ui, ask};
-use crate::model::Mode;
+use crate::model::{Kind, Mode};
 use crate::ops::choice::Foreign;
 use crate::ops::rewind::{self, Outcome};
 use crate::ops::{App, Failure, FailureKind, Result, redo, show};
@@ -185,32 +185,47 @@ fn points(context: &mut Context, app: &App<'_>, how: &HowArgs) -> Result<u8> {
             ui.data_line(&format!("{at}  {prompt}"));
         }
         ui.data_line("");
-        ui.data_line("rewind code             the files, as before the last turn that changed them");
-        ui.data_line("rewind chat turn:N      the conversation, as before turn N");
-        ui.data_line("rewind both turn:N      both     (redo undoes it; log shows every checkpoint)");
+        for (verb, rest, does) in [
+            ("rewind", " code", "the files, as before the last turn that changed them"),
+            ("rewind", " code turn:N", "the files, as before turn N"),
+            ("rewind", " chat turn:N", "the conversation, as before turn N"),
+            ("rewind", " both turn:N", "files and conversation"),
+            ("redo", "", "takes the last rewind back"),
+        ] {
+            ui.data_line(&format!("{:<28}{does}", format!("{}{rest}", ui.command(verb))));
+        }
     });
     Ok(0)
 }
 
-/// Tells what a rewind or redo did, or would do.
-fn tell(ui: &mut Ui, done: &str, o: &Outcome) {
+/// What a checkpoint is to a person: where in the conversation it lies, else its kind.
+fn what_it_is(place: &rewind::Place) -> String {
+    let title = text::truncate(&text::sanitise(&place.title), 60);
+    let what = match (place.kind, place.turn) {
+        (Kind::TurnStart, Some(turn)) => format!("before turn {turn}"),
+        (Kind::TurnEnd, Some(turn)) => format!("after turn {turn}"),
+        (Kind::PreRewind, _) => return "the state before that move".to_owned(),
+        (kind, _) => kind.to_string(),
+    };
+    if title.is_empty() { what } else { format!("{what}: {title}") }
+}
+
+/// Tells what a rewind, redo or revert did, or would do.
+pub fn tell(ui: &mut Ui, done: &str, o: &Outcome) {
     let theme = ui.theme();
     let what = match o.mode {
         Mode::Code => "code",
         Mode::Chat => "chat",
         Mode::Both => "code and chat",
     };
-    let title = text::sanitise(&o.target.title);
-    let place = format!(
-        "{} ({}{})",
-        paint(theme.id, &format!("checkpoint {}", o.target.number)),
-        o.target.kind,
-        if title.is_empty() { String::new() } else { format!(": {}", text::truncate(&title, 60)) }
-    );
+    let place = format!("{} ({})", paint(theme.id, &format!("checkpoint {}", o.target.number)), what_it_is(&o.target));
     if o.dry_run {
         ui.data_line(&format!("Would take {what} to {place}:"));
     } else {
-        ui.data_line(&format!("{done}: {what} to {place}."));
+        ui.data_line(&match o.target.turn.filter(|_| done == "Reverted") {
+            Some(turn) => format!("{done}: turn {turn}; what came later stays."),
+            None => format!("{done}: {what} to {place}."),
+        });
     }
     for (sign, style, paths) in [
         ("write ", theme.added, &o.files.written),
@@ -228,7 +243,7 @@ fn tell(ui: &mut Ui, done: &str, o: &Outcome) {
         ui.data_line("  no file differs");
     }
     for (path, why) in &o.files.kept {
-        ui.note(&format!("  left as it is: {path} ({why})"));
+        ui.note(&format!("  left    {path} ({why})"));
     }
     if o.needs_choice {
         ui.warning(&format!(
@@ -237,16 +252,20 @@ fn tell(ui: &mut Ui, done: &str, o: &Outcome) {
         ));
         ui.hint("Add --mine to leave them, --all to take them back too, or `-- PATH...` to pick.");
     }
+    if let Some(turns) = o.turns {
+        let have = if o.dry_run { "would have" } else { "has" };
+        ui.data_line(&format!("The conversation {have} {}.", text::count(turns, "turn")));
+    }
     if let Some(prompt) = &o.removed_prompt {
-        ui.data_line(&format!("The prompt that was cut off: {}", text::sanitise(&text::first_line(prompt, 200))));
+        ui.data_line(&format!("Cut off first: {}", text::sanitise(&text::first_line(prompt, 200))));
     }
     if !o.dry_run
         && let Some(from) = o.from
     {
         let back = if done == "Rewound" {
-            "`session redo` brings it back".to_owned()
+            format!("`{}` brings it back", ui.command("redo"))
         } else {
-            format!("`session rewind {} {from}` goes there", o.mode)
+            format!("`{} {} {from}` goes there", ui.command("rewind"), o.mode)
         };
         ui.note(&format!("The state before is checkpoint {from}; {back}."));
     }

@@ -5,6 +5,7 @@
 
 mod names;
 mod obstacles;
+mod outcome;
 
 use super::restore::dirs::{Place, WorkTree};
 use super::{Result, Snapshot};
@@ -14,6 +15,7 @@ use crate::git::{Error as GitError, FileMode, Oid, Repo, TreeChange, tree};
 use crate::model::{Scope, Skipped};
 
 pub(super) use names::Names;
+pub use outcome::unplanned;
 
 /// What a restore does to a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,13 +140,7 @@ fn sort(repo: &Repo, disk: &WorkTree, present: &Snapshot, target: &Target<'_>) -
     let changes = tree::diff(&repo.objects, present.tree, target.tree)?;
     let gitlinks: Vec<RepoPath> = changes.iter().filter(|c| has_gitlink(c)).map(|c| c.path.clone()).collect();
     let sparse = repo.config.bool("core.sparseCheckout")?.unwrap_or(false);
-    let rules = |folder: Option<&RepoPath>| {
-        let file = folder.map_or_else(|| RepoPath::new(".gitignore"), |f| f.join(b".gitignore"))?;
-        match tree::lookup(&repo.objects, target.tree, &file)? {
-            Some((FileMode::File | FileMode::Executable, oid)) => repo.objects.read_blob(oid).map(Some),
-            _ => Ok(None),
-        }
-    };
+    let rules = |folder: Option<&RepoPath>| rules_in(repo, target.tree, folder);
     let mut exclude = Exclude::new(repo, &rules)?;
 
     let mut items = Vec::new();
@@ -175,6 +171,15 @@ fn sort(repo: &Repo, disk: &WorkTree, present: &Snapshot, target: &Target<'_>) -
         }
     }
     Ok((items, kept))
+}
+
+/// The ignore rules of a folder as they stand in a tree.
+fn rules_in(repo: &Repo, tree: Oid, folder: Option<&RepoPath>) -> crate::git::Result<Option<Vec<u8>>> {
+    let file = folder.map_or_else(|| RepoPath::new(".gitignore"), |f| f.join(b".gitignore"))?;
+    match tree::lookup(&repo.objects, tree, &file)? {
+        Some((FileMode::File | FileMode::Executable, oid)) => repo.objects.read_blob(oid).map(Some),
+        _ => Ok(None),
+    }
 }
 
 fn has_gitlink(change: &TreeChange) -> bool {
