@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::commands::{
-    complete, demo, diff, disable, enable, fork, list, log, man, redo, resume, revert, rewind, save, show, slash,
+    complete, demo, diff, disable, doctor, enable, fork, list, log, man, redo, resume, revert, rewind, save, show,
+    slash,
 };
 use super::output::ColorChoice;
 
@@ -83,6 +84,8 @@ pub enum Command {
     Continue(resume::ContinueArgs),
     /// Show where this worktree stands
     Status,
+    /// Look for what is wrong or in danger here
+    Doctor(doctor::Args),
     /// Install into your agents, so that every turn is saved
     Enable(enable::Args),
     /// Take out what `enable` installed; sessions stay
@@ -105,7 +108,7 @@ pub enum Command {
     after_help = "Examples:\n  session hook claude-code Stop < payload.json\n  echo '{\"session_id\":\"s1\",\"cwd\":\"/repo\",\"prompt\":\"fix it\"}' | session hook generic prompt\n\nAlways exits 0; what goes wrong is in .git/session/log/hooks.log.\nEvents of `generic`: session-start, prompt, tool, turn-end, session-end (docs/agents/generic.md)."
 )]
 pub struct HookArgs {
-    /// The agent: claude-code or generic
+    /// The agent: claude-code or generic; or git
     pub agent: String,
     /// Its event
     pub event: String,

@@ -16,6 +16,7 @@ pub mod filters;
 pub mod head;
 pub mod hooks_dir;
 pub mod index;
+pub mod index_size;
 mod locate;
 #[cfg(test)]
 mod matrix;
@@ -24,6 +25,7 @@ pub mod mode;
 pub mod nested;
 pub mod objects;
 pub mod oid;
+mod rebase;
 pub mod ref_names;
 pub mod refs;
 mod refs_cli;
