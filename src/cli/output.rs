@@ -88,6 +88,12 @@ impl UiEnv {
     }
 }
 
+/// Says on standard error what a hook could not write into its log.
+pub fn say_unlogged(line: &str) {
+    // Nobody is left to tell when this fails too.
+    let _unheard = writeln!(io::stderr(), "git-session: {}", text::sanitise(line));
+}
+
 /// The writer of everything that a command says.
 pub struct Ui {
     mode: Mode,
@@ -183,11 +189,8 @@ impl Ui {
 
     /// The result as one line of JSON.
     pub fn json(&mut self, value: &impl Serialize) {
-        match serde_json::to_vec(value) {
-            Ok(mut bytes) => {
-                bytes.push(b'\n');
-                self.data_bytes(&bytes);
-            }
+        match serde_json::to_string(value) {
+            Ok(json) => self.data_bytes(format!("{}\n", text::tame_json(&json)).as_bytes()),
             Err(failure) => self.end(failure.into()),
         }
     }

@@ -18,6 +18,7 @@ pub mod hooks_dir;
 pub mod index;
 pub mod index_size;
 mod locate;
+mod loose;
 #[cfg(test)]
 mod matrix;
 pub mod merge;

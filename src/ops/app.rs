@@ -67,7 +67,10 @@ impl App<'_> {
 
     /// One at a time in a worktree: held while a checkpoint is made or files are restored.
     pub fn lock_worktree(&self) -> Result<FileLock> {
-        Ok(FileLock::acquire(&local::worktree_dir(&self.repo)?.join("lock"), self.patience())?)
+        let mut lock = FileLock::acquire(&local::worktree_dir(&self.repo)?.join("lock"), self.patience())?;
+        // Whoever waits can then say for whom.
+        lock.set_note(&format!("pid {}", std::process::id()))?;
+        Ok(lock)
     }
 
     /// The right to move our refs.

@@ -53,6 +53,11 @@ pub fn run(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Outcome> {
                 Some(recording) => recording,
                 None => begin(app, kind, input)?,
             };
+            // Hooks in a person's and in the project's settings both fire for one prompt.
+            let open = recording.open_row(&input.native_id).and_then(|at| recording.rows[at].key.as_deref());
+            if open.is_some() && open == input.prompt_key.as_deref() {
+                return Ok(Outcome::Nothing);
+            }
             local::set_current(&app.repo, Some(&Current { session: recording.session.id, cleared: false }))?;
             remember(app, input, recording.session.id)?;
             let prompt = Prompt {
@@ -141,7 +146,7 @@ fn attach(app: &App<'_>, input: &HookInput, cleared: bool) -> Result<Outcome> {
 /// The session that an event belongs to, where it is durable already.
 fn session_of(app: &App<'_>, input: &HookInput) -> Result<Option<Recording>> {
     let Some(id) = find::by_native(app, &input.native_id)? else { return Ok(None) };
-    store::tip(&app.repo, id)?.map(|tip| Recording::on(app, tip)).transpose()
+    store::tip(&app.repo, id)?.map(|tip| Recording::on_tail(app, tip, &input.native_id)).transpose()
 }
 
 /// Begins a session for an agent's first prompt: under the agent's own id where that is a free UUIDv4.

@@ -37,7 +37,7 @@ pub struct Args {
 /// Compares.
 pub fn run(context: &mut Context, args: Args) -> Result<u8> {
     let progress = context.ui.progress();
-    let app = context.app(&*progress)?;
+    let app = context.reader(&*progress)?;
     let options = diff::Options { session: args.session.session, from: args.from, to: args.to, paths: args.paths };
     let outcome = diff::run(&app, &options)?;
     let gitlink = |side: &Option<diff::Side>| {

@@ -23,7 +23,7 @@ pub struct Args {
 /// Lists.
 pub fn run(context: &mut Context, args: &Args) -> Result<u8> {
     let progress = context.ui.progress();
-    let app = context.app(&*progress)?;
+    let app = context.reader(&*progress)?;
     let outcome = list::run(&app, &list::Options { here: args.here, limit: args.limit })?;
     for corrupt in &outcome.corrupt {
         context.ui.warning(&format!("session {} is damaged: {}", corrupt.id, corrupt.problem));

@@ -6,14 +6,21 @@ use crate::cli::render::graph::{Glyphs, GraphRow, graph};
 use crate::cli::render::time::when;
 use crate::cli::theme::paint;
 use crate::cli::{Context, Ui};
+use crate::git::RefName;
 use crate::model::Kind;
 use crate::ops::{Result, log};
 
+fn examples() -> String {
+    let heads = RefName::session_heads_prefix();
+    format!(
+        "Examples:\n  session log\n  session log -n 20\n  session log -s latest --json\n\n\
+         Plain git reads the code of a session too: git log -p {heads}<id>^"
+    )
+}
+
 /// Shows the checkpoints of a session, the newest first: what is live, and what a rewind left behind.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  session log\n  session log -n 20\n  session log -s latest --json\n\nPlain git reads the code of a session too: git log -p refs/sessions/heads/<id>^"
-)]
+#[command(after_help = examples())]
 pub struct Args {
     #[command(flatten)]
     session: SessionArg,
@@ -25,7 +32,7 @@ pub struct Args {
 /// Shows.
 pub fn run(context: &mut Context, args: Args) -> Result<u8> {
     let progress = context.ui.progress();
-    let app = context.app(&*progress)?;
+    let app = context.reader(&*progress)?;
     let outcome = log::run(&app, &log::Options { session: args.session.session, limit: args.limit })?;
     if outcome.checkpoints.len() > 20 {
         let pager = context.pager(&app)?;

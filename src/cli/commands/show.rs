@@ -22,7 +22,7 @@ pub struct Args {
 /// Shows.
 pub fn run(context: &mut Context, args: Args) -> Result<u8> {
     let progress = context.ui.progress();
-    let app = context.app(&*progress)?;
+    let app = context.reader(&*progress)?;
     let options = show::Options { session: args.session, checkpoint: args.at };
     let outcome = show::run(&app, &options)?;
     context.show("show", &outcome, |ui, o| if o.one { checkpoint(ui, o) } else { session(ui, o) });
