@@ -23,12 +23,7 @@ pub struct StaleLock {
 /// Looks for stale locks: of our refs, of `packed-refs`, of reftable's list.
 pub fn stale(repo: &Repo) -> Result<Vec<StaleLock>> {
     let mut locks = Vec::new();
-    let ours = repo.common_dir.join(RefName::all_prefix());
-    for entry in walkdir::WalkDir::new(&ours).sort_by_file_name().into_iter().flatten() {
-        if entry.file_type().is_file() && entry.path().extension().is_some_and(|e| e == "lock") {
-            locks.push(StaleLock { path: entry.into_path(), ours: true });
-        }
-    }
+    below(&repo.common_dir.join(RefName::all_prefix()), &mut locks)?;
     locks.push(StaleLock { path: repo.common_dir.join(format!("{}.lock", RefName::notes())), ours: true });
     for git in ["packed-refs.lock", "reftable/tables.list.lock"] {
         locks.push(StaleLock { path: repo.common_dir.join(git), ours: false });
@@ -36,6 +31,24 @@ pub fn stale(repo: &Repo) -> Result<Vec<StaleLock>> {
     let now = file_system_now(repo)?;
     locks.retain(|lock| is_old(&lock.path, now));
     Ok(locks)
+}
+
+/// The lock files below a folder of refs.
+fn below(folder: &Path, locks: &mut Vec<StaleLock>) -> Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(BaseError::io("list", folder)(e).into()),
+    };
+    for entry in entries {
+        let path = entry.map_err(BaseError::io("list", folder))?.path();
+        if path.is_dir() {
+            below(&path, locks)?;
+        } else if path.extension().is_some_and(|e| e == "lock") {
+            locks.push(StaleLock { path, ours: true });
+        }
+    }
+    Ok(())
 }
 
 /// Removes the stale locks of our refs, while no other writer of ours runs; what was removed.
