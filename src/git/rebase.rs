@@ -11,6 +11,15 @@ impl Repo {
         self.refs.read(&RefName::from_git("ORIG_HEAD")?)
     }
 
+    /// Whether HEAD was last moved by the start of a rebase, which switches before it leaves any other sign. As far as the
+    /// reflog of HEAD is kept in a file.
+    pub fn is_rebase_starting(&self) -> Result<bool> {
+        let log = file::read_optional(&self.git_dir.join("logs").join("HEAD"))?.unwrap_or_default();
+        let last = log.lines().next_back().unwrap_or_default();
+        let said = last.split_once_str("\t").map_or(&b""[..], |(_, said)| said);
+        Ok(said.split_once_str(": ").is_some_and(|(action, _)| action.ends_with(b" (start)")))
+    }
+
     /// The commit that a rebase under way replays now, or replayed last.
     pub fn replayed(&self) -> Result<Option<Oid>> {
         let Some(done) = file::read_optional(&self.git_dir.join("rebase-merge").join("done"))? else { return Ok(None) };

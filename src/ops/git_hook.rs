@@ -112,7 +112,7 @@ fn task(app: &App<'_>, event: &Event) -> Result<Option<Task>> {
         }
         Event::Commit => commit.map(|commit| Task { link: vec![commit], ..task(None) }),
         Event::Checkout { from: None, .. } | Event::Checkout { switched: false, .. } => None,
-        Event::Checkout { .. } if rebasing => None,
+        Event::Checkout { .. } if rebasing || app.repo.is_rebase_starting()? => None,
         Event::Checkout { .. } => {
             let branch = head.branch.as_ref().and_then(|b| b.as_branch());
             let place = branch.map(str::to_owned).or_else(|| commit.map(|c| c.short())).unwrap_or_default();

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::enable::Change;
 use super::{App, Failure, FailureKind, Result};
-use crate::base::Error as BaseError;
 use crate::base::file::{self, Durability};
+use crate::base::{Error as BaseError, RepoPath};
 use crate::engine::local;
 use crate::git::hooks_dir::{self, HooksDir, Place};
 use crate::git::{RefName, config_edit};
@@ -154,6 +154,13 @@ pub fn uninstall(app: &App<'_>) -> Result<Plan> {
 /// Whether any of it is installed.
 pub fn is_installed(app: &App<'_>) -> bool {
     read_kept(app).is_ok_and(|kept| !kept.hooks.is_empty())
+}
+
+/// The hooks that were written into the work tree.
+pub fn in_work_tree(app: &App<'_>) -> Result<Vec<RepoPath>> {
+    let Ok(root) = app.repo.work_dir() else { return Ok(Vec::new()) };
+    let hooks = read_kept(app)?.hooks;
+    Ok(hooks.iter().filter_map(|h| RepoPath::below(root, &absolute(app, &h.path)).ok()).collect())
 }
 
 /// Where git looks for hooks now, and each hook with its state there; none where nothing was installed.

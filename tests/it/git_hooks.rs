@@ -105,7 +105,7 @@ fn every_way(repo: &TestRepo, after: &mut dyn FnMut(&str, usize)) {
 /// What git has to say of a repository, but for times and ids of commits.
 fn outcome(repo: &TestRepo) -> Vec<String> {
     vec![
-        repo.git(["log", "--format=%s %T %an", "HEAD", "topic"]),
+        repo.git(["log", "--format=%s %T %an", "HEAD", "topic", "--"]),
         repo.git(["ls-files", "--stage"]),
         repo.git(["status", "--porcelain", "--branch"]),
         repo.git(["stash", "list"]),
@@ -154,7 +154,7 @@ fn a_commit_without_a_session_begins_one_named_after_it() {
     assert_eq!(repo.git(["for-each-ref", "refs/sessions", "refs/notes"]), "", "a checkout alone begins none");
     repo.git(["commit", "-q", "--allow-empty", "-m", "Mend the parser\n\nIt was broken."]);
     let shown = repo.ask(["show"]);
-    assert_eq!((&shown["title"], &shown["agent"]["kind"]), (&"Mend the parser".into(), &"none".into()), "{shown}");
+    assert_eq!((&shown["title"], &shown["agent"]), (&"Mend the parser".into(), &"none".into()), "{shown}");
     assert_eq!(repo.ask(["status"])["state"], "running");
     assert!(repo.ask(["status"])["enabled"].as_array().expect("a list").contains(&"git".into()));
 }
@@ -268,7 +268,7 @@ fn a_commit_in_a_linked_worktree_is_saved_there() {
     assert_eq!((&there["title"], &there["worktree"]), (&"in side".into(), &"side".into()), "{there}");
     let commit = repo.git(["rev-parse", "side"]);
     assert_eq!(links(&repo, &commit)[0].0, there["id"].as_str().expect("an id"));
-    let tree = repo.git(["rev-parse", &format!("{}^{{tree}}", format!("{}^", links(&repo, &commit)[0].2))]);
+    let tree = repo.git(["rev-parse", &format!("{}^^{{tree}}", links(&repo, &commit)[0].2)]);
     assert_eq!(tree, repo.git(["rev-parse", "side^{tree}"]));
     assert_eq!(repo.hook_log(), "");
 }
@@ -305,7 +305,7 @@ fn notes_of_others_are_kept_in_whatever_shape_git_left_them() {
     let note = repo.git(["notes", "--ref=sessions", "show", "HEAD"]);
     let _again = repo.session(["hook", "git", "post-commit"]).success();
     assert_eq!(repo.git(["notes", "--ref=sessions", "show", "HEAD"]), note, "once is as good as twice");
-    repo.git(["commit", "-q", "--amend", "-m", "y"]);
+    repo.git(["commit", "-q", "--amend", "--allow-empty", "-m", "y"]);
     let amended = repo.git(["notes", "--ref=sessions", "show", "HEAD"]);
     assert!(amended.contains("seen") && links(&repo, "HEAD").len() == 2, "{amended}");
     repo.assert_sound();
