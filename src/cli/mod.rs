@@ -4,6 +4,7 @@ pub mod args;
 pub mod ask;
 pub mod commands;
 pub mod context;
+pub mod demo;
 pub mod env;
 pub mod output;
 pub mod progress;

@@ -7,8 +7,7 @@ use crate::base::RepoPath;
 use crate::engine::foreign::{self, Question, Window};
 use crate::engine::history::History;
 use crate::engine::store::Tip;
-use crate::engine::{Plan, layout, local};
-use crate::git::Oid;
+use crate::engine::{Plan, Snapshot, layout, local};
 use crate::model::Checkpoint;
 
 /// What to do with paths that someone else changed.
@@ -30,7 +29,7 @@ pub fn foreign_paths(
     tip: &Tip,
     history: &History,
     target: &Checkpoint,
-    present: Oid,
+    present: &Snapshot,
     plan: &Plan,
 ) -> Result<Vec<RepoPath>> {
     let paths: Vec<RepoPath> = plan.items.iter().map(|i| i.path.clone()).collect();

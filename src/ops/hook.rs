@@ -3,13 +3,11 @@
 //! A line that is for us (`/rewind code 3`) is the command line's to answer: it is handed back. Nothing here waits long,
 //! and the caller turns every failure into a line of the log.
 
-use std::path::Path;
-
 use super::record::{Purpose, Recording};
 use super::turn::{self, Prompt};
 use super::{App, Result, find, settle};
 use crate::agents::{Event, HookInput};
-use crate::base::{RepoPath, SessionId};
+use crate::base::SessionId;
 use crate::engine::local::{self, Current};
 use crate::engine::store;
 use crate::engine::stream::Check;
@@ -81,7 +79,7 @@ pub fn run(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Outcome> {
                 let turn = recording.open_row(&input.native_id).map(|at| recording.rows[at].turn);
                 return Ok(saved(recording.finish(app, Purpose::new(Kind::Error, turn, "a tool failed"))?, false));
             }
-            let paths = inside(app, &input.cwd, paths)?;
+            let paths = app.inside(&input.cwd, paths)?;
             let done = turn::tool(app, recording, &input.native_id, paths)?;
             Ok(done.map_or(Outcome::Nothing, |appended| saved(appended, false)))
         }
@@ -178,21 +176,4 @@ fn forget_pending(app: &App<'_>, input: &HookInput) -> Result<()> {
         local::set_current(&app.repo, None)?;
     }
     Ok(())
-}
-
-/// Paths that a tool named, as far as they lie in this work tree.
-fn inside(app: &App<'_>, cwd: &Path, paths: &[std::path::PathBuf]) -> Result<Vec<RepoPath>> {
-    let root = app.repo.work_dir()?;
-    let mut out: Vec<RepoPath> = paths
-        .iter()
-        .filter_map(|p| {
-            let absolute = cwd.join(p);
-            // The folder may be reached through a link; the file itself may be gone or be one.
-            let folder = absolute.parent()?.canonicalize().ok()?;
-            RepoPath::below(root, &folder.join(absolute.file_name()?)).ok()
-        })
-        .collect();
-    out.sort();
-    out.dedup();
-    Ok(out)
 }

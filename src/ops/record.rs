@@ -200,7 +200,7 @@ impl Recording {
         }
         match self.read_transcript(app, native, file, check) {
             // A hook has the files to save, and nobody to tell.
-            Err(e) if app.caller == Caller::Hook && e.code.starts_with("io.") => {
+            Err(e) if app.caller == Caller::Hook && e.is_about_a_file() => {
                 Ok(local::log(&app.repo, app.now(), &e.to_string())?)
             }
             read => read,
@@ -221,7 +221,7 @@ impl Recording {
             native,
             &local::Native { session: self.session.id, transcript: Some(file.to_owned()), inode },
         )?;
-        self.parse_new(file, native)
+        self.parse_new(app, file, native)
     }
 
     /// Stores one stream; whether anything was new. A file that does not exist is as good as empty.
@@ -245,7 +245,7 @@ impl Recording {
     }
 
     /// Reads the turns that the file holds after those that are closed.
-    fn parse_new(&mut self, file: &Path, native: &str) -> Result<()> {
+    fn parse_new(&mut self, app: &App<'_>, file: &Path, native: &str) -> Result<()> {
         let Some(agent) = self.agent() else { return Ok(()) };
         let Some(stream) = self.session.stream(native) else { return Ok(()) };
         // From the start of the last turn: its counts are made anew, so that a message that came in two parts counts once.
@@ -257,7 +257,12 @@ impl Recording {
         };
         let from = if from > stream.bytes { 0 } else { from };
         let bytes = read_range(file, from, stream.bytes)?;
-        self.parsed = Some(agent.parse(&bytes, from));
+        let mut parsed = agent.parse(&bytes, from);
+        for turn in parsed.turns.iter_mut().chain([&mut parsed.before]) {
+            let below = app.inside(&app.cwd, &turn.files)?;
+            turn.files = below.iter().map(|path| path.to_path().to_owned()).collect();
+        }
+        self.parsed = Some(parsed);
         Ok(())
     }
 
@@ -285,6 +290,17 @@ impl Recording {
     pub fn push_row(&mut self, row: TurnRow) {
         self.rows.push(row);
         self.dirty_rows.push(self.rows.len() - 1);
+    }
+
+    /// Takes the last row out again: a session that goes on without that turn.
+    pub fn withdraw_last_row(&mut self) -> Result<()> {
+        if self.rows.pop().is_some() {
+            let at = self.rows.len();
+            self.dirty_rows.retain(|dirty| *dirty != at);
+            let place = self.unread.rows.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
+            self.edits.push((layout::row(place)?, None));
+        }
+        Ok(())
     }
 
     /// The row at a place, to be changed.

@@ -2,13 +2,21 @@
 #![expect(clippy::disallowed_methods, reason = "tests arrange files and run programs as their users would")]
 
 mod addresses;
+mod agents_real;
 mod architecture;
 mod bad_hooks;
 mod bad_input;
+<<<<<<< HEAD
 mod doctor;
+=======
+mod demo;
+mod docs;
+>>>>>>> main
 mod enable;
+mod enabling;
 mod errors;
 mod fidelity;
+mod forked_turns;
 mod format;
 mod git_hooks;
 mod git_hooks_chained;

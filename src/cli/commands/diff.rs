@@ -10,12 +10,12 @@ use crate::cli::render::stat::{FileStat, diffstat};
 use crate::git::FileMode;
 use crate::ops::{Result, diff};
 
-/// Shows what differs between two checkpoints, or between one and the files as they are now.
+/// Show what differs between two checkpoints, or one and now
 ///
 /// Without a checkpoint: everything since the session began.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  session diff                   since the session began\n  session diff turn:2            since just before turn 2\n  session diff turn:2 turn:2.end what turn 2 did\n  session diff --stat 3 7 -- src\n  session diff turn:2 turn:2.end > turn2.patch"
+    after_help = "Examples:\n  session diff                     since the session began\n  session diff turn:2              since just before turn 2\n  session diff turn:2 turn:2.end   what turn 2 did\n  session diff --stat 3 7 -- src\n  session diff turn:2 turn:2.end > turn2.patch"
 )]
 pub struct Args {
     /// From this checkpoint

@@ -6,7 +6,7 @@ use crate::cli::render::table::{Cell, Column, Table};
 use crate::cli::render::time::when;
 use crate::ops::{Result, list};
 
-/// Lists the sessions of this repository, the newest first.
+/// List the sessions of this repository, the newest first
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  session list\n  session list --here --limit 10\n  session list --json | jq -r '.sessions[].id'"

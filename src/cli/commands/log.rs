@@ -18,7 +18,10 @@ fn examples() -> String {
     )
 }
 
-/// Shows the checkpoints of a session, the newest first: what is live, and what a rewind left behind.
+/// Show the checkpoints of a session as a graph
+///
+/// The newest comes first; the graph tells what is live and what a rewind left behind. ±3 counts changed files, t3 is
+/// turn 3.
 #[derive(Debug, clap::Args)]
 #[command(after_help = examples())]
 pub struct Args {
@@ -71,7 +74,8 @@ fn draw(ui: &mut Ui, o: &log::Outcome) {
         let turn = c.turn.map_or_else(String::new, |t| format!("t{t}"));
         let files = match c.files {
             0 => String::new(),
-            n => format!("±{n}"),
+            n if ui.is_utf8() => format!("±{n}"),
+            n => format!("~{n}"),
         };
         let head = format!(
             "{}  {:>digits$}  {:<kinds$}  {turn:<4}{files:>5}  {age:<age_width$}  ",

@@ -13,7 +13,9 @@ use crate::ops::choice::Foreign;
 use crate::ops::rewind::{self, Outcome};
 use crate::ops::{App, Failure, FailureKind, Result, redo, show};
 
-/// Goes back to a checkpoint: the files, the conversation, or both. `session redo` undoes it.
+/// Go back: the files, the conversation, or both
+///
+/// `session redo` undoes it.
 ///
 /// `code` makes the files exactly what they were, new and deleted ones included; index, HEAD and ignored files stay as
 /// they are. Without a checkpoint it goes to the newest turn start or save that differs; repeated, further back.
