@@ -74,12 +74,7 @@ pub enum Command {
     Continue(resume::ContinueArgs),
     /// Show where this worktree stands
     Status,
-<<<<<<< HEAD
-    /// Look for what is wrong or in danger here
     Doctor(doctor::Args),
-    /// Install into your agents, so that every turn is saved
-=======
->>>>>>> main
     Enable(enable::Args),
     Disable(disable::Args),
     /// What agents' hooks call; reads JSON on standard input

@@ -41,24 +41,28 @@ pub fn parse(input: &str) -> Vec<Update> {
 
 /// The updates that must not be: none where all is well.
 pub fn run(app: &App<'_>, remote: &str, updates: &[Update]) -> Result<Vec<Refused>> {
-    let judged: Vec<(&Update, Oid)> = updates
-        .iter()
-        .filter(|u| !u.remote.starts_with(RefName::all_prefix()))
-        .filter_map(|u| Some((u, u.new?)))
-        .collect();
-    let tips: Vec<Oid> = judged.iter().map(|(_, new)| *new).collect();
-    let mut hidden: Vec<Oid> = updates.iter().filter_map(|u| u.old).filter(|o| app.repo.objects.exists(*o)).collect();
+    let judged: Vec<&Update> = updates.iter().filter(|u| !u.remote.starts_with(RefName::all_prefix())).collect();
+    let mut pushed = Vec::new();
+    for update in judged {
+        // A tag of a blob or a tree publishes no history.
+        if let Some(tip) = walk::commits(&app.repo, update.new.as_slice())?.into_iter().flatten().next() {
+            pushed.push((update, tip));
+        }
+    }
+    let tips: Vec<Oid> = pushed.iter().map(|(_, tip)| *tip).collect();
+    let mut known: Vec<Oid> = updates.iter().filter_map(|u| u.old).collect();
+    // A remote that is named by its address has no refs here.
     let tracked = app.repo.refs.list(&RefName::tracking_prefix(remote)).unwrap_or_default();
-    let tracked: Vec<Oid> = tracked.into_iter().map(|(_, oid)| oid).filter(|o| app.repo.objects.exists(*o)).collect();
-    hidden.extend(tracked);
+    known.extend(tracked.into_iter().map(|(_, oid)| oid));
+    let mut hidden: Vec<Oid> = walk::commits(&app.repo, &known)?.into_iter().flatten().collect();
     hidden.sort();
     hidden.dedup();
     if ours::reached(&app.repo, &tips, &hidden)?.is_empty() {
         return Ok(Vec::new());
     }
     let mut refused = Vec::new();
-    for (update, new) in judged {
-        if let Some(ours) = ours::reached(&app.repo, &[new], &hidden)?.into_iter().next() {
+    for (update, tip) in pushed {
+        if let Some(ours) = ours::reached(&app.repo, &[tip], &hidden)?.into_iter().next() {
             refused.push(Refused { remote: update.remote.clone(), ours });
         }
     }

@@ -394,8 +394,12 @@ fn a_branch_or_tag_that_reaches_a_checkpoint_is_not_pushed() {
         }
         assert_eq!(repo.git(["ls-remote", "origin"]), "", "{spec}: nothing was published");
     }
-    let (pushed, said) = push(&repo, &["-q", "origin", "main"]);
+    let blob = repo.git(["rev-parse", "HEAD:a"]);
+    repo.git(["tag", "blob", &blob]);
+    let (pushed, said) = push(&repo, &["-q", "origin", "main", "blob"]);
     assert!(pushed && said.is_empty(), "{said}");
+    let (pushed, said) = push(&repo, &["-q", "../remote.git", "code"]);
+    assert!(!pushed && said.contains("session fork"), "by its address: {said}");
     let forked = repo.ask(["fork"]);
     let branch = forked["branch"]["name"].as_str().or(forked["branch"].as_str()).expect("a branch").to_owned();
     let (pushed, said) = push(&repo, &["-q", "origin", &branch]);

@@ -6,12 +6,9 @@ mod agents_real;
 mod architecture;
 mod bad_hooks;
 mod bad_input;
-<<<<<<< HEAD
-mod doctor;
-=======
 mod demo;
 mod docs;
->>>>>>> main
+mod doctor;
 mod enable;
 mod enabling;
 mod errors;

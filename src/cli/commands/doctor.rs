@@ -4,8 +4,10 @@ use crate::cli::theme::paint;
 use crate::cli::{Context, Ui};
 use crate::ops::{Result, doctor};
 
-/// Looks for what is wrong or in danger here: hooks overwritten or missing, remotes that would publish sessions, branches
-/// that reach a checkpoint, stale locks, an unfinished restore. Says how libgit2 and git share the work.
+/// Look for what is wrong or in danger here
+///
+/// Hooks overwritten or missing, remotes that would publish sessions, branches that reach a checkpoint, stale locks, an
+/// unfinished restore. Says how libgit2 and git share the work.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  session doctor\n  session doctor --fix     settle an interrupted restore, remove stale locks of ours\n\nExits with 1 where something needs attention."
