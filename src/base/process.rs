@@ -167,7 +167,11 @@ impl Run {
 }
 
 /// Waits for the child; kills it at the deadline, with its group where it has one of its own.
-fn wait(child: &mut Child, deadline: Duration, own_group: bool) -> std::result::Result<std::process::ExitStatus, String> {
+fn wait(
+    child: &mut Child,
+    deadline: Duration,
+    own_group: bool,
+) -> std::result::Result<std::process::ExitStatus, String> {
     let start = Instant::now();
     let mut pause = Duration::from_micros(200);
     loop {

@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::commands::{
-    complete, demo, diff, disable, enable, fork, list, log, man, redo, resume, revert, rewind, save, show, slash,
+    complete, demo, diff, disable, enable, fork, list, log, man, pull, push, redo, resume, revert, rewind, save, show,
+    slash,
 };
 use super::output::ColorChoice;
 
@@ -81,6 +82,10 @@ pub enum Command {
     Resume(resume::Args),
     /// Go on with the newest conversation
     Continue(resume::ContinueArgs),
+    /// Send sessions to a remote
+    Push(push::Args),
+    /// Get the sessions that a remote has
+    Pull(pull::Args),
     /// Show where this worktree stands
     Status,
     /// Install into your agents, so that every turn is saved

@@ -1,5 +1,6 @@
 //! Floor 3: snapshots, the store of checkpoints, restore. What the tool exists for.
 
+pub mod diverged;
 pub mod error;
 pub mod foreign;
 pub mod history;
@@ -7,6 +8,7 @@ pub mod journal;
 pub mod layout;
 pub mod local;
 pub mod plan;
+pub mod received;
 pub mod restore;
 pub mod snapshot;
 pub mod stat_cache;

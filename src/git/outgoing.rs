@@ -25,7 +25,8 @@ impl Has {
 
 /// What reaches `tips` and is not there, the newest first.
 pub fn commits(repo: &Repo, tips: &[Oid], has: &Has) -> Result<Vec<Oid>> {
-    let out = Git::new(repo).args(["rev-list", "--stdin"]).stdin(request(tips, has)).run("list what the remote lacks")?;
+    let out =
+        Git::new(repo).args(["rev-list", "--stdin"]).stdin(request(tips, has)).run("list what the remote lacks")?;
     out.lines().map(|line| Oid::parse(&line.to_str_lossy())).collect()
 }
 

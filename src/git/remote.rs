@@ -233,14 +233,8 @@ impl Remote {
     }
 
     fn push_some(&self, repo: &Repo, sessions: &[Sending]) -> Result<Vec<(SessionId, Sent)>> {
-        let flags = [
-            "push",
-            "--porcelain",
-            "--no-verify",
-            "--recurse-submodules=no",
-            "--no-follow-tags",
-            "--no-signed",
-        ];
+        let flags =
+            ["push", "--porcelain", "--no-verify", "--recurse-submodules=no", "--no-follow-tags", "--no-signed"];
         let leases = sessions.iter().map(|s| {
             let expected = s.expected.map(|oid| oid.to_string()).unwrap_or_default();
             format!("--force-with-lease={}:{expected}", RefName::session_head(s.session))
@@ -250,7 +244,9 @@ impl Remote {
         let said_there = remote_lines(&out);
         let mut sent = Vec::new();
         for line in out.stdout.lines() {
-            let Some((id, verdict)) = line.to_str().ok().and_then(|line| porcelain(line, &said_there)) else { continue };
+            let Some((id, verdict)) = line.to_str().ok().and_then(|line| porcelain(line, &said_there)) else {
+                continue;
+            };
             sent.push((id, verdict));
         }
         if sent.is_empty() && !out.ok() {
@@ -268,21 +264,33 @@ impl Remote {
     fn trouble(&self, out: &Output) -> Error {
         let all = out.stderr.to_str_lossy().to_ascii_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| all.contains(word));
-        let problem = if has(&["authentication failed", "prompts disabled", "permission denied", "could not read username"])
-            || has(&["could not read password", "access denied", "error: 401", "error: 403", "host key verification"])
-        {
-            RemoteProblem::Denied
-        } else if has(&["shallow"]) {
-            RemoteProblem::Shallow
-        } else if has(&["early eof", "unexpected disconnect", "index-pack failed", "remote end hung up"]) {
-            RemoteProblem::Vanished
-        } else if has(&["could not resolve", "unable to", "connect", "not appear to be a git", "could not read from"])
-            || has(&["not found", "no such file"])
-        {
-            RemoteProblem::Unreachable
-        } else {
-            RemoteProblem::Other
-        };
+        let problem =
+            if has(&["authentication failed", "prompts disabled", "permission denied", "could not read username"])
+                || has(&[
+                    "could not read password",
+                    "access denied",
+                    "error: 401",
+                    "error: 403",
+                    "host key verification",
+                ])
+            {
+                RemoteProblem::Denied
+            } else if has(&["shallow"]) {
+                RemoteProblem::Shallow
+            } else if has(&["early eof", "unexpected disconnect", "index-pack failed", "remote end hung up"]) {
+                RemoteProblem::Vanished
+            } else if has(&[
+                "could not resolve",
+                "unable to",
+                "connect",
+                "not appear to be a git",
+                "could not read from",
+            ]) || has(&["not found", "no such file"])
+            {
+                RemoteProblem::Unreachable
+            } else {
+                RemoteProblem::Other
+            };
         let said = match failure("", out) {
             Error::Git { said, .. } => masked_in(&said),
             other => other.to_string(),
@@ -347,11 +355,19 @@ fn porcelain(line: &str, said_there: &[String]) -> Option<(SessionId, Sent)> {
         let said = said_there.iter().map(|line| line.to_ascii_lowercase()).chain([reason.to_ascii_lowercase()]);
         said.into_iter().any(|line| words.iter().any(|word| line.contains(word)))
     };
-    let rejection = if has(&["stale info", "fetch first", "non-fast-forward", "failed to update ref", "incorrect old"]) {
+    let rejection = if has(&["stale info", "fetch first", "non-fast-forward", "failed to update ref", "incorrect old"])
+    {
         Rejection::Moved
     } else if has(&["shallow"]) {
         Rejection::Shallow
-    } else if has(&["hidden ref", "not in a recognized", "funny refname", "prohibited", "invalid ref", "not allowed to"]) {
+    } else if has(&[
+        "hidden ref",
+        "not in a recognized",
+        "funny refname",
+        "prohibited",
+        "invalid ref",
+        "not allowed to",
+    ]) {
         Rejection::Namespace
     } else if has(&["hook declined", "rule violation", "declined"]) {
         Rejection::Hook

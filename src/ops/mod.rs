@@ -16,6 +16,8 @@ pub mod list;
 pub mod log;
 pub mod moving;
 pub mod native;
+pub mod pull;
+pub mod push;
 pub mod record;
 pub mod redo;
 pub mod resume;

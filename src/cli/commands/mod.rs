@@ -10,6 +10,8 @@ pub mod hook;
 pub mod list;
 pub mod log;
 pub mod man;
+pub mod pull;
+pub mod push;
 pub mod redo;
 pub mod resume;
 pub mod revert;
@@ -37,6 +39,8 @@ pub fn run(context: &mut Context, command: Command) -> Result<u8> {
         Command::Fork(args) => fork::run(context, args),
         Command::Resume(args) => resume::run(context, args),
         Command::Continue(args) => resume::run_continue(context, args),
+        Command::Push(args) => push::run(context, args),
+        Command::Pull(args) => pull::run(context, args),
         Command::Status => status::run(context),
         Command::Enable(args) => enable::run(context, args),
         Command::Disable(args) => disable::run(context, args),
