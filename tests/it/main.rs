@@ -7,6 +7,7 @@ mod format;
 mod plain_git;
 mod recordings;
 mod shapes;
+mod share;
 mod support;
 mod support_works;
 mod transcripts;
