@@ -40,6 +40,19 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: Option<u32>, durability: Du
     Ok(())
 }
 
+/// Opens a file of someone else's for reading. A FIFO, a device or a folder is an error, and is never waited for.
+pub fn open_regular(path: &Path) -> Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let io = || Error::io("read", path);
+    // Without it, opening a FIFO waits for a writer; on regular files it means nothing.
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(io())?;
+    if !file.metadata().map_err(io())?.is_file() {
+        return Err(io()(std::io::Error::other("it is not a regular file")));
+    }
+    Ok(file)
+}
+
 /// Reads a whole file; `None` where there is none.
 pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>> {
     match fs::read(path) {
@@ -90,6 +103,19 @@ mod tests {
         assert_eq!(fs::read(&path).expect("reads"), b"two");
         assert_eq!(fs::metadata(&path).expect("stats").permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_not_waited_for() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let fifo = dir.path().join("fifo");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).expect("makes a FIFO");
+        for path in [fifo.as_path(), dir.path()] {
+            let error = open_regular(path).expect_err("is no file").to_string();
+            assert!(error.ends_with("it is not a regular file"), "{error}");
+        }
+        assert!(open_regular(&dir.path().join("absent")).expect_err("is absent").is_not_found());
     }
 
     #[test]

@@ -36,7 +36,10 @@ impl FileLock {
                 }
                 Err(std::fs::TryLockError::WouldBlock) => {
                     let mut text = String::new();
-                    let holder = file.read_to_string(&mut text).ok().map(|_| text.trim().to_owned());
+                    let holder = file
+                        .read_to_string(&mut text)
+                        .ok()
+                        .map(|_| text.lines().last().unwrap_or_default().trim().to_owned());
                     return Err(Error::Locked { path: path.to_owned(), holder: holder.filter(|h| !h.is_empty()) });
                 }
                 Err(std::fs::TryLockError::Error(e)) => return Err(io()(e)),

@@ -41,11 +41,26 @@ fn push_visible(out: &mut String, c: char) {
         '\r' => out.push_str("\\r"),
         '\t' => out.push_str("\\t"),
         c if c.is_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
-            out.push_str(&format!("\\u{{{:x}}}", u32::from(c)));
-        }
+        c if is_invisible(c) => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
         c => out.push(c),
     }
+}
+
+/// Characters without a shape of their own that reverse, join or break what is around them.
+const fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// JSON with such characters escaped: the same document, which a terminal can be shown too.
+pub fn tame_json(json: &str) -> String {
+    json.chars().fold(String::with_capacity(json.len()), |mut out, c| {
+        if c.is_control() || is_invisible(c) {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+        out
+    })
 }
 
 /// Columns that the text takes on a terminal.
@@ -111,6 +126,10 @@ mod tests {
     #[test]
     fn nothing_reaches_a_terminal_that_could_drive_it() {
         assert_eq!(sanitise("a\x1b[31mb\u{202e}c\n"), "a\\x1b[31mb\\u{202e}c\\n");
+        let hostile = "\u{9b}31m\u{2028}\u{202e}\u{7f}\n";
+        let json = serde_json::to_string(hostile).expect("writes");
+        assert!(tame_json(&json).is_ascii());
+        assert_eq!(serde_json::from_str::<String>(&tame_json(&json)).expect("reads"), hostile);
         assert_eq!(sanitise_bytes(b"\xff\x07ok"), "\\xff\\x07ok");
         assert_eq!(sanitise_lines("a\n\tb\x07"), "a\n\tb\\x07");
     }

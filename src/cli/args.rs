@@ -18,15 +18,15 @@ use super::output::ColorChoice;
     version,
     arg_required_else_help = true,
     disable_help_subcommand = false,
-    after_help = "Start with:\n  session enable           save every turn of your agent in this repository\n  session save \"title\"     a checkpoint now, with any tool or none\n  session log              what there is to go back to\n  session rewind code      put the files back; `session redo` undoes it\n  session demo             see it all in a scratch repository\n\nCheckpoints: 7 or #7, ~2 (two before the newest), turn:3 (just before turn 3 was answered), turn:3.end,\n\"@{10 minutes ago}\", a commit id.   Sessions: an id or its beginning, a name, a label, latest.\nExit codes: 0 done, 1 failed or nothing to do, 2 usage, 3 not found, 4 ambiguous, 5 conflict, 6 a choice is needed,\n7 damaged."
+    after_help = "Start with:\n  session enable           save every turn of your agent in this repository\n  session save \"title\"     a checkpoint now, with any tool or none\n  session log              what there is to go back to\n  session rewind code      put the files back; `session redo` undoes it\n  session demo             see it all in a scratch repository\n\nCheckpoints: 7 or #7, ~2 (two before the newest), turn:3 (just before turn 3 was answered), turn:3.end, \"@{10 minutes ago}\", a commit id.\n\nSessions: an id or its beginning, a name, a label, latest.\n\nExit codes: 0 done, 1 failed or nothing to do, 2 usage, 3 not found, 4 ambiguous, 5 conflict, 6 a choice is needed, 7 damaged."
 )]
 pub struct Cli {
     /// Print one JSON document instead of text
     #[arg(long, global = true)]
     pub json: bool,
 
-    /// When to use colour
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = false)]
+    /// Colour: auto (on a terminal), always or never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
     pub color: Color,
 
     /// What to do
@@ -57,30 +57,20 @@ impl From<Color> for ColorChoice {
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "the arguments of each verb tell what it does; a line here would hide their help")]
 pub enum Command {
-    /// Make a checkpoint now
     Save(save::Args),
-    /// List the sessions of this repository
     #[command(visible_alias = "sessions")]
     List(list::Args),
-    /// Show a session, or one checkpoint of it
     Show(show::Args),
-    /// Show the checkpoints of a session as a graph
     Log(log::Args),
-    /// Show what differs between two checkpoints, or between one and the files now
     Diff(diff::Args),
-    /// Go back: the files, the conversation, or both
     Rewind(rewind::Args),
-    /// Undo the last rewind
     Redo(redo::Args),
-    /// Take one turn's changes back and keep later ones
     Revert(revert::Args),
-    /// Make an independent session, and a branch, from a checkpoint
     Fork(fork::Args),
-    /// Go on with a session's conversation
     #[command(visible_alias = "load")]
     Resume(resume::Args),
-    /// Go on with the newest conversation
     Continue(resume::ContinueArgs),
     /// Send sessions to a remote
     Push(push::Args),
@@ -88,19 +78,13 @@ pub enum Command {
     Pull(pull::Args),
     /// Show where this worktree stands
     Status,
-    /// Install into your agents, so that every turn is saved
     Enable(enable::Args),
-    /// Take out what `enable` installed; sessions stay
     Disable(disable::Args),
     /// What agents' hooks call; reads JSON on standard input
     Hook(HookArgs),
-    /// Run a line as it is typed in an agent
     Slash(slash::Args),
-    /// See it work: a recorded agent session in a scratch repository
     Demo(demo::Args),
-    /// Print a completion script for a shell
     Completions(complete::Args),
-    /// Print the manual page, or write all of them into a folder
     Man(man::Args),
 }
 

@@ -19,7 +19,7 @@ pub fn foreign(ui: &mut Ui, paths: &[String]) -> Option<Foreign> {
     for path in paths {
         ui.note(&format!("  {path}"));
     }
-    ui.note("[m]ine: leave them as they are   [a]ll: take them back too   anything else: change nothing");
+    ui.note("[m]ine: leave them    [a]ll: take them back too    Enter: change nothing");
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).ok()?;
     match line.trim().to_lowercase().as_str() {

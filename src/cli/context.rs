@@ -10,7 +10,7 @@ use crate::agents::AgentEnv;
 use crate::base::progress::Progress;
 use crate::git::Repo;
 use crate::git::repo::RepoEnv;
-use crate::ops::{App, Caller, Result};
+use crate::ops::{App, Caller, Result, settle};
 
 /// The surroundings of one command.
 #[derive(Debug)]
@@ -31,6 +31,15 @@ impl Context {
     pub fn app<'p>(&self, progress: &'p dyn Progress) -> Result<App<'p>> {
         let env = RepoEnv { git_dir: self.env.git_dir(), work_tree: self.env.git_work_tree(), ..repo_env(&self.env) };
         let app = open(&self.env, &self.env.cwd, &env, Caller::Explicit, progress)?;
+        Ok(app)
+    }
+
+    /// [`Self::app`] for a command that only reads: it names an interrupted restore and leaves it.
+    pub fn reader<'p>(&mut self, progress: &'p dyn Progress) -> Result<App<'p>> {
+        let app = self.app(progress)?;
+        if settle::pending(&app) {
+            self.ui.warning("a restore was interrupted here; the next command that writes settles it");
+        }
         Ok(app)
     }
 

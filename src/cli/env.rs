@@ -157,6 +157,17 @@ impl Env {
         self.seed.map_or(IdSource::Random, IdSource::seeded)
     }
 
+    /// `PATH`.
+    pub fn search_path(&self) -> Option<OsString> {
+        self.vars.get(OsStr::new("PATH")).cloned()
+    }
+
+    /// Names of the variables that begin with one of these.
+    pub fn names_starting(&self, prefixes: &[&str]) -> Vec<OsString> {
+        let wanted = |name: &&OsString| prefixes.iter().any(|p| name.as_encoded_bytes().starts_with(p.as_bytes()));
+        self.vars.keys().filter(wanted).cloned().collect()
+    }
+
     /// The path of this program.
     pub fn program(&self) -> Option<PathBuf> {
         std::env::current_exe().ok()

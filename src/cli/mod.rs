@@ -4,6 +4,7 @@ pub mod args;
 pub mod ask;
 pub mod commands;
 pub mod context;
+pub mod demo;
 pub mod env;
 pub mod output;
 pub mod progress;
@@ -12,6 +13,7 @@ pub mod slash;
 pub mod theme;
 
 use std::ffi::OsString;
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -44,7 +46,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let ui = Ui::on_standard_streams(mode(&cli), UiEnv::of_process(&env), cli.color.into());
     let mut context = Context::new(env, ui);
-    let outcome = commands::run(&mut context, cli.command);
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| commands::run(&mut context, cli.command)));
+    let outcome = outcome.unwrap_or_else(|_told| {
+        Err(Failure::new(FailureKind::Internal, "internal", "this is a fault of git-session, not yours")
+            .hint("Please report it, with the lines above."))
+    });
     let code = match outcome {
         Ok(code) => ExitCode::from(code),
         Err(failure) => fail(&mut context.ui, &failure),

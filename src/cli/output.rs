@@ -88,6 +88,12 @@ impl UiEnv {
     }
 }
 
+/// Says on standard error what a hook could not write into its log.
+pub fn say_unlogged(line: &str) {
+    // Nobody is left to tell when this fails too.
+    let _unheard = writeln!(io::stderr(), "git-session: {}", text::sanitise(line));
+}
+
 /// The writer of everything that a command says.
 pub struct Ui {
     mode: Mode,
@@ -183,11 +189,8 @@ impl Ui {
 
     /// The result as one line of JSON.
     pub fn json(&mut self, value: &impl Serialize) {
-        match serde_json::to_vec(value) {
-            Ok(mut bytes) => {
-                bytes.push(b'\n');
-                self.data_bytes(&bytes);
-            }
+        match serde_json::to_string(value) {
+            Ok(json) => self.data_bytes(format!("{}\n", text::tame_json(&json)).as_bytes()),
             Err(failure) => self.end(failure.into()),
         }
     }
@@ -266,15 +269,44 @@ impl Ui {
     }
 
     fn message(&mut self, label: &str, style: Style, message: &str) {
+        let label_width = text::width(label);
         let label = if label.is_empty() { String::new() } else { paint(style, label) };
+        let message = text::sanitise_lines(message.trim_end());
+        let message = match self.env.columns.filter(|_| self.env.err_is_terminal) {
+            Some(columns) => wrapped(&message, columns, label_width),
+            None => message,
+        };
         // Standard error is the last place to complain to.
-        let _unheard = writeln!(self.err, "{label}{}", text::sanitise_lines(message.trim_end()));
+        let _unheard = writeln!(self.err, "{label}{message}");
     }
 
     fn end(&mut self, failure: io::Error) {
         let gone = failure.kind() == io::ErrorKind::BrokenPipe;
         self.ended = Some(if gone { Ok(()) } else { Err(failure) });
     }
+}
+
+/// The lines broken between words, so that a terminal does not break them within.
+fn wrapped(message: &str, columns: usize, indent: usize) -> String {
+    let mut out = String::new();
+    for (n, line) in message.split('\n').enumerate() {
+        let (mut used, mut begun) = (if n == 0 { indent } else { 0 }, false);
+        out.push_str(if n == 0 { "" } else { "\n" });
+        for (w, word) in line.split(' ').enumerate() {
+            let width = text::width(word);
+            if begun && used + 1 + width > columns && !word.is_empty() {
+                out.push('\n');
+                used = 0;
+            } else if w > 0 {
+                out.push(' ');
+                used += 1;
+            }
+            out.push_str(word);
+            used += width;
+            begun |= !word.is_empty();
+        }
+    }
+    out
 }
 
 impl std::fmt::Debug for Ui {
@@ -336,6 +368,13 @@ mod tests {
         ui.finish().expect("writes");
         assert_eq!(out.text(), "result\n");
         assert_eq!(err.text(), "done\nwarning: odd \\x1b[31m\nerror: bad\nhint: try again\n");
+    }
+
+    #[test]
+    fn messages_break_between_words_and_a_word_too_long_stays_whole() {
+        assert_eq!(wrapped("a note that is longer", 12, 6), "a\nnote that is\nlonger");
+        assert_eq!(wrapped("  path/that/is/long\nb", 8, 0), "  path/that/is/long\nb");
+        assert_eq!(wrapped("fits as it is", 80, 0), "fits as it is");
     }
 
     #[test]

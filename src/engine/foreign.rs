@@ -3,12 +3,14 @@
 //! A path's content is followed back from the present, checkpoint by checkpoint. It is foreign if it changed outside of this
 //! session's turns, or while another session of this worktree had a turn open and no tool of ours named the path.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use super::history::{Half, History};
-use super::{Result, layout, store};
+use super::{Result, Snapshot, layout, store};
 use crate::base::{RepoPath, Timestamp};
 use crate::git::{FileMode, Oid, Repo, tree};
+use crate::model::snapshot::Modes;
 use crate::model::{Checkpoint, Kind, Scope};
 
 /// A stretch of time in which another session had a turn open; without an end it still has.
@@ -25,8 +27,8 @@ pub struct Window {
 pub struct Question<'a> {
     /// The session's chain.
     pub history: &'a History,
-    /// The tree now.
-    pub present: Oid,
+    /// The files now.
+    pub present: &'a Snapshot,
     /// The moment now.
     pub now: Timestamp,
     /// Where the restore goes.
@@ -41,8 +43,9 @@ pub fn find(repo: &Repo, question: &Question<'_>, paths: &[RepoPath]) -> Result<
     let open_after = question.history.open_after();
     let line_of_target: HashSet<u64> =
         question.history.live_line(question.target, Half::Code).map(|c| c.number).collect();
-    let mut search =
-        Search { repo, question, open_after, line_of_target, trees: HashMap::new(), named: HashMap::new() };
+    let now = Modes::new(question.present.umask, &question.present.modes);
+    let (seen, named) = (HashMap::new(), HashMap::new());
+    let mut search = Search { repo, question, open_after, line_of_target, now, seen, named };
     let mut foreign = Vec::new();
     for path in paths {
         if search.is_foreign(tip, path)? {
@@ -57,18 +60,40 @@ struct Search<'a> {
     question: &'a Question<'a>,
     open_after: HashMap<u64, bool>,
     line_of_target: HashSet<u64>,
-    trees: HashMap<Oid, Oid>,
+    /// Permission bits now.
+    now: Modes,
+    /// Tree and permission bits, by checkpoint.
+    seen: HashMap<u64, (Oid, Modes)>,
     named: HashMap<u64, Vec<RepoPath>>,
 }
 
-type Content = Option<(FileMode, Oid)>;
+/// What a path holds, and its permission bits where they are known.
+#[derive(Clone, Copy, Debug)]
+struct Content {
+    entry: Option<(FileMode, Oid)>,
+    bits: Option<u32>,
+}
+
+impl Content {
+    fn of(repo: &Repo, tree: Oid, modes: &Modes, path: &RepoPath) -> Result<Self> {
+        let entry = tree::lookup(&repo.objects, tree, path)?;
+        let is_file = |mode: &FileMode| matches!(mode, FileMode::File | FileMode::Executable);
+        let bits = entry.map(|(mode, _)| mode).filter(is_file).and_then(|mode| modes.of(path, mode));
+        Ok(Self { entry, bits })
+    }
+
+    fn is(self, other: Self) -> bool {
+        let same_bits = self.bits.zip(other.bits).is_none_or(|(a, b)| a == b);
+        self.entry == other.entry && same_bits
+    }
+}
 
 impl Search<'_> {
     fn is_foreign(&mut self, tip: &Checkpoint, path: &RepoPath) -> Result<bool> {
-        let mut content = tree::lookup(&self.repo.objects, self.question.present, path)?;
+        let mut content = Content::of(self.repo, self.question.present.tree, &self.now, path)?;
         // The step that is not yet a checkpoint.
         let at_tip = self.content(tip, path)?;
-        if content != at_tip {
+        if !content.is(at_tip) {
             if !self.is_open_after(tip) || self.in_other_window(tip.time, None) {
                 return Ok(true);
             }
@@ -79,14 +104,14 @@ impl Search<'_> {
         while !self.line_of_target.contains(&at.number) {
             if at.kind.is_move()
                 && let Some(target) = at.movement.and_then(|m| history.number(m.target))
-                && self.content(target, path)? == content
+                && self.content(target, path)?.is(content)
             {
                 at = target;
                 continue;
             }
             let Some(before) = history.before(at) else { break };
             let older = self.content(before, path)?;
-            if older != content {
+            if !older.is(content) {
                 // A revert is our own; so is what a tool named, and what a Stop found that fired again in a closed turn.
                 // What came with a move but is not its target's was on disk unseen, such as a file that was ignored.
                 let own_step = matches!(at.kind, Kind::Revert | Kind::Tool | Kind::Tail);
@@ -136,14 +161,13 @@ impl Search<'_> {
     }
 
     fn content(&mut self, checkpoint: &Checkpoint, path: &RepoPath) -> Result<Content> {
-        let tree = match self.trees.get(&checkpoint.code) {
-            Some(tree) => *tree,
-            None => {
-                let tree = store::code_tree(self.repo, checkpoint)?;
-                self.trees.insert(checkpoint.code, tree);
-                tree
+        let (tree, modes) = match self.seen.entry(checkpoint.number) {
+            Entry::Occupied(seen) => seen.into_mut(),
+            Entry::Vacant(place) => {
+                let modes = layout::read_modes(&self.repo.objects, checkpoint.meta_tree)?;
+                place.insert((store::code_tree(self.repo, checkpoint)?, modes))
             }
         };
-        Ok(tree::lookup(&self.repo.objects, tree, path)?)
+        Content::of(self.repo, *tree, modes, path)
     }
 }

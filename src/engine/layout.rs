@@ -100,9 +100,9 @@ pub fn read_row(objects: &Objects, tree: Oid, n: u32) -> Result<TurnRow> {
     Ok(codec::decode("a turn row", &bytes)?)
 }
 
-/// Reads all rows, in the order of writing.
-pub fn read_rows(objects: &Objects, tree: Oid, session: &Session) -> Result<Vec<TurnRow>> {
-    (0..session.rows).map(|n| read_row(objects, tree, n)).collect()
+/// Reads the rows from row `from` on, in the order of writing.
+pub fn read_rows(objects: &Objects, tree: Oid, session: &Session, from: u32) -> Result<Vec<TurnRow>> {
+    (from..session.rows).map(|n| read_row(objects, tree, n)).collect()
 }
 
 /// The rows of the live stream with their places, in the order of turns. The last row of a turn wins.
@@ -115,7 +115,10 @@ pub fn rows_of(stream: &str, rows: &[TurnRow]) -> Vec<(u32, TurnRow)> {
     let mut found: Vec<(u32, TurnRow)> = Vec::new();
     for (n, row) in (0_u32..).zip(rows) {
         if row.stream == stream {
-            found.retain(|(_, r)| r.turn < row.turn);
+            // Turns ascend, so those that this row replaces are at the end.
+            while found.last().is_some_and(|(_, last)| last.turn >= row.turn) {
+                found.pop();
+            }
             found.push((n, row.clone()));
         }
     }
@@ -127,7 +130,7 @@ pub fn pieces(objects: &Objects, tree: Oid, stream: &Stream, from: u32) -> Resul
     let mut oids = Vec::new();
     for fan in (from >> 8)..=(stream.pieces.saturating_sub(1) >> 8) {
         let folder = self::stream(&stream.id)?.join(format!("{fan:04x}").as_bytes())?;
-        let Some((FileMode::Tree, oid)) = tree::lookup(objects, tree, &folder)? else { continue };
+        let Some((FileMode::Tree, oid)) = tree::lookup(objects, tree, &folder)? else { break };
         let mut entries = objects.read_tree(oid)?;
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         let skip = if fan == from >> 8 { (from & 0xff) as usize } else { 0 };
@@ -141,9 +144,12 @@ pub fn pieces(objects: &Objects, tree: Oid, stream: &Stream, from: u32) -> Resul
 
 /// A whole stream: the agent's file, byte for byte.
 pub fn read_stream(objects: &Objects, tree: Oid, stream: &Stream) -> Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(usize::try_from(stream.bytes).unwrap_or(0));
+    let mut bytes = Vec::new();
     for oid in pieces(objects, tree, stream, 0)? {
         bytes.extend_from_slice(&objects.read_blob(oid)?);
+    }
+    if bytes.len() as u64 != stream.bytes {
+        return Err(GitError::Damaged { what: format!("the transcript {} is not as long as it was", stream.id) }.into());
     }
     Ok(bytes)
 }

@@ -126,6 +126,12 @@ pub struct Installed {
     pub path: String,
     /// Whether it was not there before.
     pub created: bool,
+    /// What it held before, where it was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// What it held then; `None` once someone else edited it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 /// What `enable` wrote into the work tree.

@@ -255,11 +255,7 @@ fn meta_tree(repo: &Repo, tip: Option<&Tip>, draft: &Draft) -> Result<Oid> {
             file(layout::skipped()?, &codec::encode("skipped.json", &code.skipped)?)?
         });
         if let Some(extras) = &code.extras {
-            edits.push(if extras.modes.paths.is_empty() {
-                (layout::modes()?, None)
-            } else {
-                file(layout::modes()?, &codec::encode("modes", &extras.modes)?)?
-            });
+            edits.push(file(layout::modes()?, &codec::encode("modes", &extras.modes)?)?);
             edits.push((layout::index()?, extras.index.staged.map(|t| (FileMode::Tree, t))));
             for (stage, tree) in (1_u8..).zip(extras.index.conflicts) {
                 edits.push((layout::index_conflict(stage)?, tree.map(|t| (FileMode::Tree, t))));

@@ -86,46 +86,40 @@ enum Grown {
     NoLongerAPrefix,
 }
 
-/// The common case: what is stored is a prefix of the file.
+/// The common case: what is stored is a prefix of the file. Only pieces that the check asks for are read.
 fn append(objects: &Objects, tree: Oid, old: &Stream, input: &mut Input<'_>, check: Check) -> Result<Grown> {
     let open = layout::pieces(objects, tree, old, old.sealed)?;
-    // The pieces after the last full segment, and full ones until the tail is covered.
-    let mut bytes = Vec::new();
-    for oid in &open {
-        bytes.extend_from_slice(&objects.read_blob(*oid)?);
-    }
-    let open_at = old.sealed_bytes;
-    if input.range(open_at, old.bytes)? != bytes {
-        return Ok(Grown::NoLongerAPrefix);
-    }
-    let mut covered = bytes.len() as u64;
-    let mut at = open_at;
-    for n in (0..old.sealed).rev() {
-        if check == Check::Tail && covered >= TAIL {
+    let mut last = None;
+    let mut at = old.bytes;
+    for n in (0..old.pieces).rev() {
+        if check == Check::Tail && old.bytes - at >= TAIL {
             break;
         }
-        let Some(oid) = layout::pieces(objects, tree, old, n)?.first().copied() else { break };
+        let oid = match n.checked_sub(old.sealed) {
+            Some(n) => open.get(n as usize).copied(),
+            None => layout::pieces(objects, tree, old, n)?.first().copied(),
+        };
+        let Some(oid) = oid else { return Ok(Grown::NoLongerAPrefix) };
         let piece = objects.read_blob(oid)?;
-        let from = at - piece.len() as u64;
+        let from = at.checked_sub(piece.len() as u64);
+        let Some(from) = from else { return Ok(Grown::NoLongerAPrefix) };
         if input.range(from, at)? != piece {
             return Ok(Grown::NoLongerAPrefix);
         }
         at = from;
-        covered += piece.len() as u64;
+        last = last.or(Some(piece));
     }
     if input.len == old.bytes {
         return Ok(Grown::Yes(None));
     }
-    let new = input.from(old.bytes)?;
-    if bytes.len() + new.len() > SEGMENT {
-        bytes.extend_from_slice(&new);
+    if input.len - old.sealed_bytes > SEGMENT as u64 {
+        let bytes = input.from(old.sealed_bytes)?;
         return Ok(Grown::Yes(Some(write_after(objects, old, old.sealed, &bytes, old.bytes, input.inode)?)));
     }
     // One new piece; it takes over a last piece that ended in the middle of a line.
-    let torn = bytes.rsplit(|b| *b == b'\n').next().map_or(0, <[u8]>::len);
-    let replaced = if torn > 0 && !open.is_empty() { objects.read_blob(open[open.len() - 1])? } else { Vec::new() };
-    let n = if torn > 0 { old.pieces - 1 } else { old.pieces };
-    let piece = [replaced.as_slice(), &new].concat();
+    let torn = last.filter(|piece| !piece.ends_with(b"\n"));
+    let n = if torn.is_some() { old.pieces - 1 } else { old.pieces };
+    let piece = [torn.unwrap_or_default(), input.from(old.bytes)?].concat();
     let edit = (layout::piece(&old.id, n)?, Some((FileMode::File, objects.write_blob(&piece)?)));
     let stream = Stream { bytes: input.len, pieces: n + 1, ..old.clone() };
     Ok(Grown::Yes(Some(Update { stream, edits: vec![edit], from: old.bytes, inode: input.inode })))
@@ -198,7 +192,7 @@ impl<'a> Input<'a> {
         match *source {
             Source::Bytes(bytes) => Ok(Self { file: None, bytes, len: bytes.len() as u64, inode: 0 }),
             Source::File(path) => {
-                let file = File::open(path).map_err(BaseError::io("read the transcript", path))?;
+                let file = crate::base::file::open_regular(path)?;
                 let meta = file.metadata().map_err(BaseError::io("read the transcript", path))?;
                 Ok(Self { file: Some((file, path)), bytes: &[], len: meta.len(), inode: meta.ino() })
             }

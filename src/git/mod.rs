@@ -15,6 +15,7 @@ pub mod filters;
 pub mod head;
 pub mod index;
 mod locate;
+mod loose;
 #[cfg(test)]
 mod matrix;
 pub mod merge;

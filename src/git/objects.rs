@@ -4,6 +4,8 @@
 //! harmless when nothing comes to refer to them. Trees and commits are encoded and decoded here (`tree_codec`,
 //! `commit_codec`): libgit2's own writers want text in UTF-8 and, in a partial clone, blobs that a promisor still owes.
 
+use std::cell::Cell;
+
 use bstr::BString;
 use git2::{ErrorCode, ObjectType};
 
@@ -55,10 +57,20 @@ pub struct NewCommit<'a> {
     pub message: &'a [u8],
 }
 
+/// What was asked of the object store; tests assert it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Objects read.
+    pub reads: u64,
+    /// Objects written, those that existed already too.
+    pub writes: u64,
+}
+
 /// Reads and writes objects. May be sent to another thread, not shared with one; see [`Objects::open_again`].
 pub struct Objects {
     pub(super) repo: git2::Repository,
     pub(super) format: ObjectFormat,
+    cost: Cell<Cost>,
 }
 impl std::fmt::Debug for Objects {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -77,11 +89,15 @@ impl ObjectFormat {
 
 impl Objects {
     pub(super) fn new(repo: git2::Repository, format: ObjectFormat) -> Self {
-        Self { repo, format }
+        Self { repo, format, cost: Cell::default() }
     }
     /// A second handle on the same objects, for another thread.
     pub fn open_again(&self) -> Result<Self> {
         Ok(Self::new(super::repo::open_git2(self.repo.path())?, self.format))
+    }
+    /// What was asked through this handle so far.
+    pub fn cost(&self) -> Cost {
+        self.cost.get()
     }
     /// The object format.
     pub fn format(&self) -> ObjectFormat {
@@ -189,6 +205,12 @@ impl Objects {
     }
 
     fn read<T>(&self, oid: Oid, kind: ObjectType, take: impl FnOnce(&[u8]) -> T) -> Result<T> {
+        let cost = self.cost.get();
+        self.cost.set(Cost { reads: cost.reads + 1, ..cost });
+        if let Some((found, content)) = super::loose::read(&self.repo.commondir().join("objects"), self.format, oid)? {
+            expect_kind(oid, found, kind)?;
+            return Ok(take(&content));
+        }
         let odb = self.odb()?;
         let object = odb.read(oid.git2()?).map_err(|e| unreadable(oid, e))?;
         expect_kind(oid, object.kind(), kind)?;
@@ -196,6 +218,8 @@ impl Objects {
     }
 
     fn write(&self, kind: ObjectType, bytes: &[u8]) -> Result<Oid> {
+        let cost = self.cost.get();
+        self.cost.set(Cost { writes: cost.writes + 1, ..cost });
         self.odb()?.write(kind, bytes).map(Oid::from_git2).map_err(Error::libgit2(format!("write a {kind}")))
     }
 }

@@ -89,6 +89,19 @@ impl std::ops::AddAssign for Usage {
     }
 }
 
+impl Usage {
+    /// What is left after taking another's away; never below nothing.
+    #[must_use]
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self {
+            input: self.input.saturating_sub(other.input),
+            output: self.output.saturating_sub(other.output),
+            cache_write: self.cache_write.saturating_sub(other.cache_write),
+            cache_read: self.cache_read.saturating_sub(other.cache_read),
+        }
+    }
+}
+
 /// The record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::RepoPath;
 use crate::base::repo_path::escape;
+use crate::git::FileMode;
 
 /// Why a path was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +93,7 @@ mod tests {
     }
 }
 
-/// `modes`: permission bits other than the umask gives. Nothing unusual: the file is absent.
+/// `modes`: the umask, and permission bits other than it gives. Absent where no full snapshot was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Modes {
     /// The umask that they are relative to, octal.
@@ -109,6 +110,16 @@ impl Modes {
             umask: format!("{umask:04o}"),
             paths: modes.iter().map(|(path, bits)| (path.clone(), format!("{bits:04o}"))).collect(),
         }
+    }
+
+    /// The bits that a file of that mode had; `None` where the umask is not known.
+    pub fn of(&self, path: &RepoPath, mode: FileMode) -> Option<u32> {
+        let octal = |text: &str| u32::from_str_radix(text, 8).ok();
+        if let Some(bits) = self.paths.get(path) {
+            return octal(bits).map(|bits| bits & 0o777);
+        }
+        let all = if mode == FileMode::Executable { 0o777 } else { 0o666 };
+        octal(&self.umask).map(|umask| all & !umask)
     }
 
     /// The bits as numbers; what is no octal number is left out.

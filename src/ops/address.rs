@@ -73,7 +73,7 @@ fn by_turn<'h>(app: &App<'_>, tip: &Tip, history: &'h History, text: &str, turn:
         None => (turn, false),
     };
     let number: u32 = number.parse().map_err(|_| malformed(text))?;
-    let rows = layout::read_rows(&app.repo.objects, tip.checkpoint.meta_tree, &tip.session)?;
+    let rows = layout::read_rows(&app.repo.objects, tip.checkpoint.meta_tree, &tip.session, 0)?;
     let live = layout::live_rows(&tip.session, &rows);
     let row = live.iter().map(|(_, row)| row).find(|row| row.turn == number).ok_or_else(|| {
         let have = match live.len() {

@@ -1,6 +1,6 @@
 //! What every use case needs: the repository, the clock, ids, the user's folders, limits. Opened once a command.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Result;
@@ -61,7 +61,27 @@ impl App<'_> {
 
     /// One at a time in a worktree: held while a checkpoint is made or files are restored.
     pub fn lock_worktree(&self) -> Result<FileLock> {
-        Ok(FileLock::acquire(&local::worktree_dir(&self.repo)?.join("lock"), self.patience())?)
+        let mut lock = FileLock::acquire(&local::worktree_dir(&self.repo)?.join("lock"), self.patience())?;
+        // Whoever waits can then say for whom.
+        lock.set_note(&format!("pid {}", std::process::id()))?;
+        Ok(lock)
+    }
+
+    /// Paths that a tool named from a folder, as far as they lie in this work tree.
+    pub fn inside(&self, cwd: &Path, paths: &[PathBuf]) -> Result<Vec<RepoPath>> {
+        let root = self.repo.work_dir()?;
+        let mut out: Vec<RepoPath> = paths
+            .iter()
+            .filter_map(|p| {
+                let absolute = cwd.join(p);
+                // The folder may be reached through a link; the file itself may be gone or be one.
+                let folder = absolute.parent()?.canonicalize().ok()?;
+                RepoPath::below(root, &folder.join(absolute.file_name()?)).ok()
+            })
+            .collect();
+        out.sort();
+        out.dedup();
+        Ok(out)
     }
 
     /// The right to move our refs.

@@ -7,8 +7,7 @@ use crate::base::RepoPath;
 use crate::engine::foreign::{self, Question, Window};
 use crate::engine::history::History;
 use crate::engine::store::Tip;
-use crate::engine::{Plan, layout, local};
-use crate::git::Oid;
+use crate::engine::{Plan, Snapshot, layout, local};
 use crate::model::Checkpoint;
 
 /// What to do with paths that someone else changed.
@@ -30,7 +29,7 @@ pub fn foreign_paths(
     tip: &Tip,
     history: &History,
     target: &Checkpoint,
-    present: Oid,
+    present: &Snapshot,
     plan: &Plan,
 ) -> Result<Vec<RepoPath>> {
     let paths: Vec<RepoPath> = plan.items.iter().map(|i| i.path.clone()).collect();
@@ -51,7 +50,7 @@ pub fn foreign_paths(
 /// sessions and is no other's, up to where they part.
 fn windows_of_others(app: &App<'_>, tip: &Tip, target: &Checkpoint) -> Result<Vec<Window>> {
     let here = app.repo.worktree_name();
-    let own = layout::read_rows(&app.repo.objects, tip.checkpoint.meta_tree, &tip.session)?;
+    let own = layout::read_rows(&app.repo.objects, tip.checkpoint.meta_tree, &tip.session, 0)?;
     let mut windows = Vec::new();
     for found in find::all(app)? {
         let Ok(session) = found.session else { continue };
@@ -59,7 +58,7 @@ fn windows_of_others(app: &App<'_>, tip: &Tip, target: &Checkpoint) -> Result<Ve
             continue;
         }
         let tree = app.repo.objects.read_commit(found.tip)?.tree;
-        for row in layout::read_rows(&app.repo.objects, tree, &session)? {
+        for row in layout::read_rows(&app.repo.objects, tree, &session, 0)? {
             let Some(start) = row.start_checkpoint() else { continue };
             let shared = own.iter().find(|o| o.start_checkpoint() == Some(start) && o.started_at == row.started_at);
             let from = match shared.map(|o| o.ended_at) {

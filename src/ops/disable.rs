@@ -19,8 +19,12 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let root = app.repo.work_dir()?.to_owned();
     let chosen = enable::agents_of(&options.agents)?;
     let mut edits: Vec<(&str, FileEdit)> = Vec::new();
+    let installed = local::installed(&app.repo)?;
     for agent in &chosen {
-        edits.extend(agent.uninstall(&root)?.into_iter().map(|e| (agent.kind(), e)));
+        for mut edit in agent.uninstall(&root)? {
+            enable::give_back(&installed, &mut edit);
+            edits.push((agent.kind(), edit));
+        }
     }
     let mut changes: Vec<_> = edits.iter().map(|(agent, edit)| enable::describe(agent, edit)).collect();
     // Lines for files of ours that are now gone or without us go too.
@@ -37,7 +41,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         if let Some((_, after)) = &exclude {
             enable::write_exclude(app, after)?;
         }
-        let mut installed = local::installed(&app.repo)?;
+        let mut installed = installed;
         installed.retain(|i| !edits.iter().any(|(_, e)| e.path.to_string_lossy() == i.path));
         local::set_installed(&app.repo, &installed)?;
         // Without hooks nothing runs here any more.

@@ -1,5 +1,6 @@
 //! `enable`: installs an agent's hooks and command files, personal ones out of git's sight; says all it did, and does it once.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -94,10 +95,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     if !options.dry_run {
         let mut installed = local::installed(&app.repo)?;
         for (_, edit) in &edits {
-            let path = edit.path.to_string_lossy().into_owned();
-            if !installed.iter().any(|i| i.path == path) {
-                installed.push(Installed { path, created: edit.before.is_none() });
-            }
+            note(&mut installed, edit);
         }
         // The note first: what is installed can then always be found again.
         local::set_installed(&app.repo, &installed)?;
@@ -109,6 +107,30 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         }
     }
     Ok(Outcome { agents: chosen.iter().map(|a| a.kind().to_owned()).collect(), changes, dry_run: options.dry_run })
+}
+
+/// Notes a file with its text, so that `disable` can give back to the byte what nobody edited in between.
+fn note(installed: &mut Vec<Installed>, edit: &FileEdit) {
+    let path = edit.path.to_string_lossy().into_owned();
+    let text = |bytes: &Option<Vec<u8>>| bytes.clone().and_then(|b| String::from_utf8(b).ok());
+    let (before, after) = (text(&edit.before), text(&edit.after));
+    match installed.iter_mut().find(|i| i.path == path) {
+        Some(known) if known.after.is_some() && known.after == before => known.after = after,
+        Some(known) => (known.before, known.after) = (None, None),
+        None => installed.push(Installed { path, created: edit.before.is_none(), before, after }),
+    }
+}
+
+/// What taking out leaves: the text from before, where the file is as `enable` wrote it.
+pub fn give_back(installed: &[Installed], edit: &mut FileEdit) {
+    let path = edit.path.to_string_lossy();
+    let known = installed.iter().find(|i| i.path == path && !i.created && i.before.is_some());
+    if let Some(known) = known
+        && edit.before.is_some()
+        && edit.before.as_deref() == known.after.as_deref().map(str::as_bytes)
+    {
+        edit.after = known.before.clone().map(String::into_bytes);
+    }
 }
 
 /// Agents whose hooks are installed in this work tree: taking them out would change something.
@@ -175,35 +197,41 @@ fn exclude_path(app: &App<'_>) -> PathBuf {
 
 /// Our lines in `info/exclude`.
 pub fn excluded_lines(app: &App<'_>) -> Result<Vec<String>> {
-    let text = file::read_optional(&exclude_path(app))?.unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let ours = text.lines().skip_while(|l| *l != BEGIN).skip(1).take_while(|l| *l != END);
-    Ok(ours.map(str::to_owned).collect())
+    let bytes = file::read_optional(&exclude_path(app))?.unwrap_or_default();
+    let Some(block) = block_in(&bytes) else { return Ok(Vec::new()) };
+    let text = String::from_utf8_lossy(&bytes[block]);
+    Ok(text.lines().filter(|l| *l != BEGIN && *l != END).map(str::to_owned).collect())
+}
+
+/// Where our lines stand, with the two that mark them.
+fn block_in(bytes: &[u8]) -> Option<Range<usize>> {
+    let lines = bytes.split_inclusive(|b| *b == b'\n').scan(0, |at, line| {
+        *at += line.len();
+        Some((*at - line.len(), *at, line.strip_suffix(b"\n").unwrap_or(line)))
+    });
+    let mut begun = None;
+    for (start, end, line) in lines {
+        if line == BEGIN.as_bytes() {
+            begun = Some(start);
+        } else if line == END.as_bytes()
+            && let Some(begun) = begun
+        {
+            return Some(begun..end);
+        }
+    }
+    None
 }
 
 /// `info/exclude` before and after it holds exactly these lines of ours; `None` where it does already. Bytes around them stay.
 pub fn exclude_edit(app: &App<'_>, lines: &[String]) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
     let before = file::read_optional(&exclude_path(app))?.unwrap_or_default();
-    let find = |line: &str| {
-        let needle = format!("{line}\n").into_bytes();
-        let at_start = |at: usize| at == 0 || before[at - 1] == b'\n';
-        before
-            .windows(needle.len())
-            .position(|w| w == needle)
-            .filter(|at| at_start(*at))
-            .map(|at| (at, at + needle.len()))
-    };
     let block = if lines.is_empty() { String::new() } else { format!("{BEGIN}\n{}\n{END}\n", lines.join("\n")) };
-    let after = match (find(BEGIN), find(END)) {
-        (Some((start, _)), Some((_, end))) if start < end => {
-            [&before[..start], block.as_bytes(), &before[end..]].concat()
-        }
-        _ => {
-            let newline: &[u8] =
-                if before.is_empty() || before.ends_with(b"\n") || block.is_empty() { b"" } else { b"\n" };
-            [before.as_slice(), newline, block.as_bytes()].concat()
-        }
-    };
+    let place = block_in(&before).unwrap_or_else(|| {
+        // Before a last line without an end, so that taking them out leaves it without one.
+        let at = if before.is_empty() || before.ends_with(b"\n") { before.len() } else { 0 };
+        at..at
+    });
+    let after = [&before[..place.start], block.as_bytes(), &before[place.end..]].concat();
     Ok((after != before).then_some((before, after)))
 }
 

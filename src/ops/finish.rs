@@ -34,7 +34,7 @@ pub fn run(app: &App<'_>, native: &str) -> Result<()> {
     }
     let _lock = app.lock_worktree()?;
     let Some(tip) = store::tip(&app.repo, id)? else { return Ok(()) };
-    let recording = Recording::on(app, tip)?;
+    let recording = Recording::on_tail(app, tip, native)?;
     // A new turn has begun meanwhile: it took the tail up.
     if recording.open_row(native).is_some() {
         return Ok(());

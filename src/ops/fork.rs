@@ -163,10 +163,14 @@ fn first_checkpoint(app: &App<'_>, point: &Tip, fork: Fork<'_>) -> Result<Tip> {
     recording.head = fork.repo.head()?;
     // A turn that was open at the fork point is not part of the fork's conversation.
     if let Some(open) = recording.open_live_row() {
-        let row = recording.row_mut(open);
-        row.ended_at = Some(point.checkpoint.time.max(row.started_at));
-        row.interrupted = true;
-        row.end = Some(row.start);
+        if open + 1 == recording.rows.len() {
+            recording.withdraw_last_row()?;
+        } else {
+            let row = recording.row_mut(open);
+            row.ended_at = Some(point.checkpoint.time.max(row.started_at));
+            row.interrupted = true;
+            row.end = Some(row.start);
+        }
     }
     let session = &mut recording.session;
     session.id = fork.id;
@@ -375,8 +379,10 @@ fn fill_worktree(app: &App<'_>, path: &Path, made: &Made, point: &Tip) -> Result
     let skipped = layout::read_skipped(&app.repo.objects, point.checkpoint.meta_tree)?;
     let target =
         Target { tree: point.code_tree, scope: crate::model::Scope::Full, skipped: &skipped, only: None, leave: &[] };
-    let plan = plan::make(&there, &present, &target)?;
-    let modes = layout::read_modes(&app.repo.objects, point.checkpoint.meta_tree)?.bits();
+    let modes = layout::read_modes(&app.repo.objects, point.checkpoint.meta_tree)?;
+    let mut plan = plan::make(&there, &present, &target)?;
+    plan::add_bits(&there, &mut plan, &present, &target, &modes)?;
+    let modes = plan::bits(&plan, &present, &modes);
     let root = there.work_dir()?.to_owned();
     restore::apply(&there, &plan, &modes, &root, app.progress)?;
     Ok(there)

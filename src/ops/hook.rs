@@ -3,13 +3,11 @@
 //! A line that is for us (`/rewind code 3`) is the command line's to answer: it is handed back. Nothing here waits long,
 //! and the caller turns every failure into a line of the log.
 
-use std::path::Path;
-
 use super::record::{Purpose, Recording};
 use super::turn::{self, Prompt};
 use super::{App, Result, find, settle};
 use crate::agents::{Event, HookInput};
-use crate::base::{RepoPath, SessionId};
+use crate::base::SessionId;
 use crate::engine::local::{self, Current};
 use crate::engine::store;
 use crate::engine::stream::Check;
@@ -53,6 +51,11 @@ pub fn run(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Outcome> {
                 Some(recording) => recording,
                 None => begin(app, kind, input)?,
             };
+            // Hooks in a person's and in the project's settings both fire for one prompt.
+            let open = recording.open_row(&input.native_id).and_then(|at| recording.rows[at].key.as_deref());
+            if open.is_some() && open == input.prompt_key.as_deref() {
+                return Ok(Outcome::Nothing);
+            }
             local::set_current(&app.repo, Some(&Current { session: recording.session.id, cleared: false }))?;
             remember(app, input, recording.session.id)?;
             let prompt = Prompt {
@@ -76,7 +79,7 @@ pub fn run(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Outcome> {
                 let turn = recording.open_row(&input.native_id).map(|at| recording.rows[at].turn);
                 return Ok(saved(recording.finish(app, Purpose::new(Kind::Error, turn, "a tool failed"))?, false));
             }
-            let paths = inside(app, &input.cwd, paths)?;
+            let paths = app.inside(&input.cwd, paths)?;
             let done = turn::tool(app, recording, &input.native_id, paths)?;
             Ok(done.map_or(Outcome::Nothing, |appended| saved(appended, false)))
         }
@@ -141,7 +144,7 @@ fn attach(app: &App<'_>, input: &HookInput, cleared: bool) -> Result<Outcome> {
 /// The session that an event belongs to, where it is durable already.
 fn session_of(app: &App<'_>, input: &HookInput) -> Result<Option<Recording>> {
     let Some(id) = find::by_native(app, &input.native_id)? else { return Ok(None) };
-    store::tip(&app.repo, id)?.map(|tip| Recording::on(app, tip)).transpose()
+    store::tip(&app.repo, id)?.map(|tip| Recording::on_tail(app, tip, &input.native_id)).transpose()
 }
 
 /// Begins a session for an agent's first prompt: under the agent's own id where that is a free UUIDv4.
@@ -173,21 +176,4 @@ fn forget_pending(app: &App<'_>, input: &HookInput) -> Result<()> {
         local::set_current(&app.repo, None)?;
     }
     Ok(())
-}
-
-/// Paths that a tool named, as far as they lie in this work tree.
-fn inside(app: &App<'_>, cwd: &Path, paths: &[std::path::PathBuf]) -> Result<Vec<RepoPath>> {
-    let root = app.repo.work_dir()?;
-    let mut out: Vec<RepoPath> = paths
-        .iter()
-        .filter_map(|p| {
-            let absolute = cwd.join(p);
-            // The folder may be reached through a link; the file itself may be gone or be one.
-            let folder = absolute.parent()?.canonicalize().ok()?;
-            RepoPath::below(root, &folder.join(absolute.file_name()?)).ok()
-        })
-        .collect();
-    out.sort();
-    out.dedup();
-    Ok(out)
 }

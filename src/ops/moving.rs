@@ -28,7 +28,7 @@ pub struct Files {
     pub written: Vec<RepoPath>,
     /// Removed.
     pub deleted: Vec<RepoPath>,
-    /// Exec bit changed.
+    /// Only permission bits changed.
     pub modes: Vec<RepoPath>,
     /// Different, and left: the path and why.
     pub kept: Vec<(RepoPath, &'static str)>,
@@ -222,7 +222,11 @@ pub fn leave(
     }
     let tree = crate::engine::store::code_tree(&app.repo, target)?;
     let only = (!paths.is_empty()).then_some(paths);
-    Ok(plan::make(&app.repo, present, &Target { tree, scope: target.scope, skipped: &skipped, only, leave })?)
+    let modes = layout::read_modes(objects, target.meta_tree)?;
+    let target = Target { tree, scope: target.scope, skipped: &skipped, only, leave };
+    let mut plan = plan::make(&app.repo, present, &target)?;
+    plan::add_bits(&app.repo, &mut plan, present, &target, &modes)?;
+    Ok(plan)
 }
 
 /// Carries a move out, or says what it would do.
@@ -240,7 +244,7 @@ pub fn go(
     if let (Some(present), Some(full)) = (&present, &plan)
         && to.kind != Kind::Revert
     {
-        foreign = choice::foreign_paths(app, &tip, history, to.target, present.tree, full)?;
+        foreign = choice::foreign_paths(app, &tip, history, to.target, present, full)?;
         // Paths that were picked by name are chosen.
         if !to.paths.is_empty() {
             foreign.clear();
@@ -293,8 +297,10 @@ pub fn go(
     let from = before.checkpoint.number;
     let mut recording = Recording::on(app, before)?;
     let then = Then { kind: to.kind, from, target: to.target.number, mode: to.mode, redone: to.redone };
-    let restored = match &plan {
-        Some(plan) if !plan.is_empty() => Some(write_files(app, &recording, to, plan, &then)?),
+    let restored = match (&plan, &present) {
+        (Some(plan), Some(present)) if !plan.is_empty() => {
+            Some(write_files(app, &recording, to, present, plan, &then)?)
+        }
         _ => None,
     };
     // Without a restore the files are as they shall be, and as the safety checkpoint has them.
@@ -340,7 +346,12 @@ fn title(to: &Destination<'_>) -> String {
         Mode::Both => "code and chat",
     };
     let title = to.target.title.to_string();
-    let about = if title.is_empty() { String::new() } else { format!(" ({})", text::first_line(&title, 30)) };
+    // What a move says of its own target would only be said again.
+    let about = match to.target.kind {
+        Kind::Rewind | Kind::Redo | Kind::PreRewind => String::new(),
+        _ if title.is_empty() => String::new(),
+        _ => format!(": {}", text::first_line(&title, 60)),
+    };
     format!("{what} to {}{about}", to.target.number)
 }
 
@@ -389,6 +400,7 @@ fn write_files(
     app: &App<'_>,
     recording: &Recording,
     to: &Destination<'_>,
+    present: &Snapshot,
     plan: &Plan,
     then: &Then,
 ) -> Result<DraftCode> {
@@ -396,7 +408,7 @@ fn write_files(
     let then = serde_json::to_value(then)
         .map_err(|e| Failure::new(FailureKind::Internal, "internal", format!("cannot write the journal: {e}")))?;
     let purpose = journal::Purpose { session: tip.session.id, tip: tip.checkpoint.commit, then };
-    let modes = layout::read_modes(&app.repo.objects, to.target.meta_tree)?.bits();
+    let modes = plan::bits(plan, present, &layout::read_modes(&app.repo.objects, to.target.meta_tree)?);
     restore::check(&app.repo, plan, &modes, &app.cwd)?;
     journal::write(&app.repo, &purpose, plan, &modes)?;
     restore::apply(&app.repo, plan, &modes, &app.cwd, app.progress)?;

@@ -48,14 +48,14 @@ pub fn conversation_at(app: &App<'_>, tip: &Tip, meta_tree: Oid) -> Result<Optio
     let objects = &app.repo.objects;
     let then = layout::read_session(objects, meta_tree)?;
     let Some(stream_id) = then.agent.live.clone() else { return Ok(None) };
-    let rows_then = layout::read_rows(objects, meta_tree, &then)?;
+    let rows_then = layout::read_rows(objects, meta_tree, &then, 0)?;
     let live_then: Vec<TurnRow> = layout::live_rows(&then, &rows_then).into_iter().map(|(_, r)| r).collect();
     // The tip's copy of the stream has what came late, and the rows of later turns.
     let as_live = |session: &Session| Session {
         agent: crate::model::session::AgentInfo { live: Some(stream_id.clone()), ..session.agent.clone() },
         ..session.clone()
     };
-    let rows_now = layout::read_rows(objects, tip.checkpoint.meta_tree, &tip.session)?;
+    let rows_now = layout::read_rows(objects, tip.checkpoint.meta_tree, &tip.session, 0)?;
     let now: Vec<TurnRow> = layout::live_rows(&as_live(&tip.session), &rows_now).into_iter().map(|(_, r)| r).collect();
     // The turn that was open then is found again by its first checkpoint: its number moves when copies come before it.
     let open = live_then.last().filter(|r| r.is_open()).and_then(TurnRow::start_checkpoint);

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::{App, Result};
+use super::{App, Caller, Result};
 use crate::agents::{self, Agent, Parsed};
 use crate::base::progress::Silent;
 use crate::base::{RepoPath, SessionId};
@@ -25,8 +25,10 @@ pub struct Recording {
     pub tip: Option<Tip>,
     /// The record as it will be.
     pub session: Session,
-    /// Rows as they will be, of all streams.
+    /// Rows as they will be, of all streams; only the last ones after [`Recording::on_tail`].
     pub rows: Vec<TurnRow>,
+    /// Rows before those in `rows`, which were not read.
+    unread: Unread,
     /// HEAD now.
     pub head: Head,
     code: Option<DraftCode>,
@@ -67,13 +69,48 @@ impl Purpose {
     }
 }
 
+/// Rows that a recording did not read, with what they count for in the live stream.
+#[derive(Clone, Copy, Debug, Default)]
+struct Unread {
+    rows: u32,
+    turns: u32,
+    usage: Usage,
+}
+
+/// How many of the last rows tell where the next turn begins: the last one, and the end of the one before it.
+const TAIL_ROWS: u32 = 2;
+
 impl Recording {
     /// Goes on with a session.
     pub fn on(app: &App<'_>, tip: Tip) -> Result<Self> {
-        let rows = layout::read_rows(&app.repo.objects, tip.checkpoint.meta_tree, &tip.session)?;
+        let rows = layout::read_rows(&app.repo.objects, tip.checkpoint.meta_tree, &tip.session, 0)?;
+        Self::with_rows(app, tip, rows, Unread::default())
+    }
+
+    /// Goes on with a session at the end of its live stream `native`. Only its last rows are read, so that the hooks of
+    /// a turn cost the same after a thousand turns. Where they are of another stream, all rows are.
+    pub fn on_tail(app: &App<'_>, tip: Tip, native: &str) -> Result<Self> {
+        let session = &tip.session;
+        let from = session.rows.saturating_sub(TAIL_ROWS);
+        let rows = layout::read_rows(&app.repo.objects, tip.checkpoint.meta_tree, session, from)?;
+        let is_live = session.agent.live.as_deref() == Some(native) && rows.iter().all(|r| r.stream == native);
+        if !is_live {
+            return Self::on(app, tip);
+        }
+        let (turns, usage) = live_counts(session, &rows);
+        let unread = Unread {
+            rows: from,
+            turns: session.turns.saturating_sub(turns),
+            usage: session.usage.saturating_sub(usage),
+        };
+        Self::with_rows(app, tip, rows, unread)
+    }
+
+    fn with_rows(app: &App<'_>, tip: Tip, rows: Vec<TurnRow>, unread: Unread) -> Result<Self> {
         Ok(Self {
             session: Session { worktree: app.repo.worktree_name(), ..tip.session.clone() },
             rows,
+            unread,
             head: app.repo.head()?,
             code: None,
             edits: Vec::new(),
@@ -114,6 +151,7 @@ impl Recording {
             tip: None,
             session,
             rows: Vec::new(),
+            unread: Unread::default(),
             head: app.repo.head()?,
             code: None,
             edits: Vec::new(),
@@ -148,7 +186,8 @@ impl Recording {
         self.code = Some(code);
     }
 
-    /// Stores what the agent's transcript `native`, lying at `file`, has grown by. A file that is not there yet is no error.
+    /// Stores what the agent's transcript `native`, lying at `file`, has grown by. A file that is not there yet is no error;
+    /// in a hook one that cannot be read is a line of the log.
     ///
     /// The live stream stays what it is: one that a chat rewind left may still grow (its agent ends, say), and must not
     /// undo the rewind by that. A prompt makes its stream live.
@@ -159,6 +198,16 @@ impl Recording {
         if live {
             self.session.agent.transcript_path = Some(file.to_string_lossy().into_owned());
         }
+        match self.read_transcript(app, native, file, check) {
+            // A hook has the files to save, and nobody to tell.
+            Err(e) if app.caller == Caller::Hook && e.code.starts_with("io.") => {
+                Ok(local::log(&app.repo, app.now(), &e.to_string())?)
+            }
+            read => read,
+        }
+    }
+
+    fn read_transcript(&mut self, app: &App<'_>, native: &str, file: &Path, check: Check) -> Result<()> {
         let known = local::native(&app.repo, native)?;
         // Another inode means that the agent wrote its file anew, perhaps with another middle.
         let inode = std::fs::metadata(file).ok().map(|m| std::os::unix::fs::MetadataExt::ino(&m));
@@ -172,7 +221,7 @@ impl Recording {
             native,
             &local::Native { session: self.session.id, transcript: Some(file.to_owned()), inode },
         )?;
-        self.parse_new(file, native)
+        self.parse_new(app, file, native)
     }
 
     /// Stores one stream; whether anything was new. A file that does not exist is as good as empty.
@@ -196,7 +245,7 @@ impl Recording {
     }
 
     /// Reads the turns that the file holds after those that are closed.
-    fn parse_new(&mut self, file: &Path, native: &str) -> Result<()> {
+    fn parse_new(&mut self, app: &App<'_>, file: &Path, native: &str) -> Result<()> {
         let Some(agent) = self.agent() else { return Ok(()) };
         let Some(stream) = self.session.stream(native) else { return Ok(()) };
         // From the start of the last turn: its counts are made anew, so that a message that came in two parts counts once.
@@ -208,11 +257,16 @@ impl Recording {
         };
         let from = if from > stream.bytes { 0 } else { from };
         let bytes = read_range(file, from, stream.bytes)?;
-        self.parsed = Some(agent.parse(&bytes, from));
+        let mut parsed = agent.parse(&bytes, from);
+        for turn in parsed.turns.iter_mut().chain([&mut parsed.before]) {
+            let below = app.inside(&app.cwd, &turn.files)?;
+            turn.files = below.iter().map(|path| path.to_path().to_owned()).collect();
+        }
+        self.parsed = Some(parsed);
         Ok(())
     }
 
-    /// Places of the rows of the live stream.
+    /// Places in `rows` of the rows of the live stream.
     pub fn live_rows(&self) -> Vec<usize> {
         layout::live_rows(&self.session, &self.rows).into_iter().map(|(n, _)| n as usize).collect()
     }
@@ -238,6 +292,17 @@ impl Recording {
         self.dirty_rows.push(self.rows.len() - 1);
     }
 
+    /// Takes the last row out again: a session that goes on without that turn.
+    pub fn withdraw_last_row(&mut self) -> Result<()> {
+        if self.rows.pop().is_some() {
+            let at = self.rows.len();
+            self.dirty_rows.retain(|dirty| *dirty != at);
+            let place = self.unread.rows.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
+            self.edits.push((layout::row(place)?, None));
+        }
+        Ok(())
+    }
+
     /// The row at a place, to be changed.
     pub fn row_mut(&mut self, at: usize) -> &mut TurnRow {
         if !self.dirty_rows.contains(&at) {
@@ -247,26 +312,23 @@ impl Recording {
     }
 
     /// Recounts what is derived from the live rows.
-    pub fn refresh_live(&mut self) {
-        let live = self.live_rows();
-        self.session.turns = u32::try_from(live.len()).unwrap_or(u32::MAX);
-        let mut usage = Usage::default();
-        for at in live {
-            usage += self.rows[at].tokens;
-        }
-        self.session.usage = usage;
+    fn refresh_live(&mut self) {
+        let (turns, usage) = live_counts(&self.session, &self.rows);
+        self.session.turns = self.unread.turns + turns;
+        self.session.usage = self.unread.usage;
+        self.session.usage += usage;
     }
 
     /// Appends the checkpoint. `None` news leaves everything as it was.
     pub fn finish(mut self, app: &App<'_>, purpose: Purpose) -> Result<Appended> {
         self.refresh_live();
-        self.session.rows = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
+        let place = |at: usize| self.unread.rows.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
+        self.session.rows = place(self.rows.len());
         self.dirty_rows.sort_unstable();
         for at in &self.dirty_rows {
             let bytes = codec::encode("a turn row", &self.rows[*at])?;
             let blob = app.repo.objects.write_blob(&bytes)?;
-            let n = u32::try_from(*at).unwrap_or(u32::MAX);
-            self.edits.push((layout::row(n)?, Some((FileMode::File, blob))));
+            self.edits.push((layout::row(place(*at))?, Some((FileMode::File, blob))));
         }
         let now = app.now().max(self.session.created_at);
         self.session.updated_at = now;
@@ -288,10 +350,20 @@ impl Recording {
     }
 }
 
+/// How many turns these rows are in the live stream, and what they used.
+fn live_counts(session: &Session, rows: &[TurnRow]) -> (u32, Usage) {
+    let live = layout::live_rows(session, rows);
+    let mut usage = Usage::default();
+    for (_, row) in &live {
+        usage += row.tokens;
+    }
+    (u32::try_from(live.len()).unwrap_or(u32::MAX), usage)
+}
+
 fn read_range(file: &Path, from: u64, to: u64) -> Result<Vec<u8>> {
     use std::io::{Read as _, Seek as _, SeekFrom};
     let io = || crate::base::Error::io("read the transcript", file);
-    let mut open = std::fs::File::open(file).map_err(io())?;
+    let mut open = crate::base::file::open_regular(file)?;
     let mut bytes = Vec::new();
     open.seek(SeekFrom::Start(from)).map_err(io())?;
     open.take(to.saturating_sub(from)).read_to_end(&mut bytes).map_err(io())?;

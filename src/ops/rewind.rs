@@ -178,7 +178,7 @@ fn choose<'h>(
         }
         let mut plan = moving::plan(app, history, candidate, present, paths)?;
         if options.foreign == Foreign::Mine && !plan.is_empty() {
-            let foreign = choice::foreign_paths(app, tip, history, candidate, present.tree, &plan)?;
+            let foreign = choice::foreign_paths(app, tip, history, candidate, present, &plan)?;
             plan = moving::leave(app, history, candidate, present, paths, &foreign)?;
         }
         if !plan.is_empty() {

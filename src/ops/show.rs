@@ -156,7 +156,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let tip = find::session(app, options.session.as_deref())?;
     let objects = &app.repo.objects;
     let history = History::load(&app.repo, tip.checkpoint.commit)?;
-    let rows = layout::read_rows(objects, tip.checkpoint.meta_tree, &tip.session)?;
+    let rows = layout::read_rows(objects, tip.checkpoint.meta_tree, &tip.session, 0)?;
     let live = layout::live_rows(&tip.session, &rows);
     let at = match &options.checkpoint {
         Some(text) => address::checkpoint(app, &tip, &history, text)?,

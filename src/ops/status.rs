@@ -24,7 +24,7 @@ pub struct Outcome {
     pub branch: Option<String>,
     /// HEAD's commit.
     pub head: Option<crate::git::Oid>,
-    /// Files that differ from the newest checkpoint.
+    /// Files that differ from the newest checkpoint; `None` where that cannot be found out.
     pub changed: Option<usize>,
     /// Whether an interrupted restore waits to be settled.
     pub interrupted_restore: bool,
@@ -75,6 +75,12 @@ pub struct Shown {
     pub updated_at: Timestamp,
 }
 
+/// Files that differ from a checkpoint.
+fn changed_since(app: &App<'_>, tip: &store::Tip) -> Result<usize> {
+    let now = snapshot::take(&app.repo, Some(tip.code_tree), &app.snapshot_options(None)?, &Silent)?;
+    Ok(tree::diff(&app.repo.objects, tip.code_tree, now.tree)?.len())
+}
+
 /// Tells.
 pub fn run(app: &App<'_>) -> Result<Outcome> {
     let head = app.repo.head()?;
@@ -85,10 +91,12 @@ pub fn run(app: &App<'_>) -> Result<Outcome> {
         None => find::default(app)?.map(|id| find::load(app, id)).transpose()?,
     };
     let changed = match &tip {
-        Some(tip) => {
-            let now = snapshot::take(&app.repo, Some(tip.code_tree), &app.snapshot_options(None)?, &Silent)?;
-            Some(tree::diff(&app.repo.objects, tip.code_tree, now.tree)?.len())
-        }
+        Some(tip) => match changed_since(app, tip) {
+            Ok(count) => Some(count),
+            // Looking stores what it finds; where nothing can be stored the rest can still be told.
+            Err(e) if e.code == "io.permission" || e.code == "io.full" || e.code == "git.failed" => None,
+            Err(e) => return Err(e),
+        },
         None => None,
     };
     let log = crate::base::file::read_optional(&app.repo.common_dir.join("session/log/hooks.log"))?;

@@ -39,13 +39,12 @@ pub fn start(app: &App<'_>, mut recording: Recording, prompt: &Prompt<'_>) -> Re
     if let Some(open) = recording.open_row(prompt.native) {
         recording.capture_code(app, None)?;
         let closed = close(app, recording, open, true)?;
-        recording = Recording::on(app, closed.tip)?;
+        recording = Recording::on_tail(app, closed.tip, prompt.native)?;
         recording.capture_chat(app, prompt.native, prompt.transcript, Check::Tail)?;
     }
     recording.capture_code(app, None)?;
     let line = text::first_line(prompt.text, PROMPT_CHARS);
-    let live = recording.live_rows();
-    let turn = live.last().map_or(0, |at| recording.rows[*at].turn) + 1;
+    let turn = recording.last_row(prompt.native).map_or(0, |at| recording.rows[at].turn) + 1;
     let start = stored_bytes(&recording, prompt.native);
     let number = recording.number();
     recording.push_row(TurnRow {

@@ -151,21 +151,35 @@ fn length(source: &Source) -> Vec<String> {
     if lines <= LONGEST { Vec::new() } else { vec![format!("src/{} has {lines} lines", source.path)] }
 }
 
-/// Dependencies of the manifest that have no line in the decision record.
-fn undecided(manifest: &str, record: &str) -> Vec<String> {
+/// Dependencies that the manifest has in the sections of these names.
+fn dependencies(manifest: &str, sections: &[&str]) -> Vec<String> {
     let mut inside = false;
-    let mut missing = Vec::new();
+    let mut found = Vec::new();
     for line in manifest.lines() {
         if line.starts_with('[') {
-            inside = line.ends_with("dependencies]");
+            inside = sections.contains(&line);
         } else if let (true, Some((name, _))) = (inside, line.split_once('=')) {
-            let name = name.trim();
-            if !record.contains(&format!("| `{name}` |")) {
-                missing.push(name.to_owned());
-            }
+            found.push(name.trim().to_owned());
         }
     }
-    missing
+    found
+}
+
+/// Dependencies of the manifest that have no line in the decision record.
+fn undecided(manifest: &str, record: &str) -> Vec<String> {
+    let mut all = dependencies(manifest, &["[dependencies]", "[dev-dependencies]"]);
+    all.retain(|name| !record.contains(&format!("| `{name}` |")));
+    all
+}
+
+/// Dependencies of the program that no code names.
+fn unused(manifest: &str, sources: &[Source]) -> Vec<String> {
+    let mut all = dependencies(manifest, &["[dependencies]"]);
+    all.retain(|name| {
+        let path = format!("{}::", name.replace('-', "_"));
+        sources.iter().all(|source| source.places(&path).is_empty())
+    });
+    all
 }
 
 #[test]
@@ -220,6 +234,13 @@ fn every_dependency_has_its_decision() {
     let record =
         std::fs::read_to_string(format!("{root}/docs/decisions/0001-dependencies.md")).expect("reads the record");
     assert_eq!(undecided(&manifest, &record), [""; 0]);
+}
+
+#[test]
+fn every_dependency_is_used() {
+    let manifest =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).expect("reads the manifest");
+    assert_eq!(unused(&manifest, &sources()), [""; 0]);
 }
 
 /// The rules themselves: each catches what it forbids and lets pass what it must.
@@ -308,8 +329,12 @@ mod rules {
     }
 
     #[test]
-    fn a_dependency_without_a_line_is_caught() {
-        let manifest = "[package]\nname = \"x\"\n[dependencies]\nserde = \"1\"\nrand = { version = \"1\" }\n[lints.rust]\na = \"b\"\n";
-        assert_eq!(undecided(manifest, "| `serde` | x | y |"), ["rand"]);
+    fn a_dependency_without_a_line_or_without_use_is_caught() {
+        let manifest = "[package]\nname = \"x\"\n[dependencies]\nserde = \"1\"\nmy-rand = { version = \"1\" }\n\
+                        [dev-dependencies]\nonly = \"1\"\n[lints.rust]\na = \"b\"\n";
+        assert_eq!(undecided(manifest, "| `serde` | x | y |"), ["my-rand", "only"]);
+        let uses = |line: &str| unused(manifest, &[Source::new("base/x.rs", line)]);
+        assert_eq!(uses("use my_rand::x;\nuse serde::y;\n"), [""; 0]);
+        assert_eq!(uses("use serde::x;\n// my_rand::y\n"), ["my-rand"]);
     }
 }

@@ -187,6 +187,48 @@ fn permission_bits_come_back_with_the_file() {
 }
 
 #[test]
+fn permission_bits_alone_come_back_too_and_a_persons_are_asked_about() {
+    let repo = TestRepo::new();
+    let agent = Agent::new(&repo, "a");
+    for path in ["opened", "closed", "run", "person"] {
+        repo.write(path, path);
+    }
+    repo.chmod("opened", 0o600);
+    let before = repo.listing();
+    agent.prompt("one");
+    repo.chmod("opened", 0o644);
+    repo.chmod("closed", 0o600);
+    repo.chmod("run", 0o700);
+    agent.end();
+    let after = repo.listing();
+    let outcome = repo.ask(["rewind", "code"]);
+    assert_eq!(outcome["files"]["modes"], serde_json::json!(["closed", "opened", "run"]), "{outcome:#}");
+    assert_eq!(repo.listing(), before);
+    repo.ask(["redo"]);
+    assert_eq!(repo.listing(), after);
+    repo.chmod("person", 0o640);
+    assert_eq!(repo.refused(6, ["rewind", "code"])["details"], serde_json::json!(["person"]));
+    repo.ask(["rewind", "code", "--mine"]);
+    let kept = before.iter().map(|l| if l.ends_with("\"person\"") { l.replace("0644", "0640") } else { l.clone() });
+    assert_eq!(repo.listing(), kept.collect::<Vec<_>>());
+}
+
+#[test]
+fn another_umask_makes_no_difference() {
+    let repo = TestRepo::new();
+    let agent = Agent::new(&repo, "a");
+    repo.write("f", "0");
+    repo.write("kept", "0");
+    let before = repo.listing();
+    agent.turn("one", "f", "1");
+    let command = "umask 002; exec \"$0\" rewind code";
+    let mut shell = repo.sandbox.command("sh", repo.path());
+    let out = shell.args(["-c", command, env!("CARGO_BIN_EXE_session")]).output().expect("sh runs");
+    assert!(out.status.success(), "{out:?}");
+    assert_eq!(repo.listing(), before);
+}
+
+#[test]
 fn a_file_that_is_ignored_by_now_is_not_written_over() {
     let repo = TestRepo::new();
     let agent = Agent::new(&repo, "a");

@@ -1,9 +1,23 @@
 //! Integration tests, one binary: every file beside this one is a module of it.
 #![expect(clippy::disallowed_methods, reason = "tests arrange files and run programs as their users would")]
 
+mod addresses;
+mod agents_real;
 mod architecture;
+mod bad_hooks;
+mod bad_input;
+mod demo;
+mod docs;
+mod enable;
+mod enabling;
+mod errors;
 mod fidelity;
+mod forked_turns;
 mod format;
+mod hook_cost;
+mod hostile_text;
+mod killed;
+mod one_repository;
 mod plain_git;
 mod recordings;
 mod shapes;

@@ -451,3 +451,101 @@ fn the_tail_that_comes_after_stop_is_stored_by_the_detached_waiter() {
     let row = &tape.rows(THREE)[0];
     assert_eq!(row["end"], end, "the tail belongs to the turn");
 }
+
+impl Tape {
+    /// Types a line in the agent; what it is told, and whether the hook took the line away.
+    fn type_line(&self, native: &str, line: &str) -> String {
+        let payload = serde_json::json!({
+            "session_id": native, "cwd": self.repo.path(), "transcript_path": self.transcript(native),
+            "hook_event_name": "UserPromptSubmit", "prompt": line,
+        });
+        let args = ["hook", "claude-code", "UserPromptSubmit"];
+        let out = self.repo.sandbox.session_with_input(self.repo.path(), args, payload.to_string().as_bytes());
+        let reply = out.success().json();
+        assert_eq!(reply["decision"], "block");
+        reply["reason"].as_str().expect("a reason").to_owned()
+    }
+
+    fn end(&self, native: &str) {
+        let payload = serde_json::json!({
+            "session_id": native, "cwd": self.repo.path(), "transcript_path": self.transcript(native),
+            "hook_event_name": "SessionEnd", "reason": "other",
+        });
+        self.hook("SessionEnd", &payload);
+    }
+}
+
+/// The agent notes the line that we answered in its old file and ends; that must not undo what was answered.
+#[test]
+fn a_chat_rewind_that_was_typed_in_the_agent_stays_when_the_old_file_grows() {
+    let tape = three_turns();
+    for turns in [2, 1, 0] {
+        let answer = tape.type_line(THREE, "/rewind chat");
+        let new = answer.lines().last().and_then(|l| l.strip_prefix("/resume ")).expect("ends with the line to type");
+        let mut old = fs::OpenOptions::new().append(true).open(tape.transcript(THREE)).expect("opens");
+        std::io::Write::write_all(&mut old, b"{\"type\":\"mode\"}\n").expect("appends");
+        tape.end(THREE);
+        let shown = tape.show(THREE);
+        assert_eq!((&shown["turns"], &shown["live"]), (&turns.into(), &new.into()));
+        tape.repo.assert_stream(THREE, THREE, &fs::read(tape.transcript(THREE)).expect("the old file"));
+    }
+    assert!(tape.type_line(THREE, "/rewind chat").contains("nothing further back"));
+    // A prompt in the old file makes it the live one again.
+    let payload = serde_json::json!({
+        "session_id": THREE, "cwd": tape.repo.path(), "transcript_path": tape.transcript(THREE),
+        "hook_event_name": "UserPromptSubmit", "prompt": "on with the old one", "prompt_id": "new",
+    });
+    tape.hook("UserPromptSubmit", &payload);
+    tape.end(THREE);
+    assert_eq!((&tape.show(THREE)["turns"], &tape.show(THREE)["live"]), (&4.into(), &THREE.into()));
+    assert_eq!(tape.turns_of_kind(THREE, "turn-end"), [1, 2, 3, 4]);
+}
+
+#[test]
+fn lines_typed_in_the_agent_are_answered_and_are_no_turn() {
+    let tape = three_turns();
+    tape.repo.write("person.txt", "p\n");
+    let before = tape.repo.listing();
+    let answer = tape.type_line(THREE, "/rewind code turn:1");
+    // One file is a person's, the other that of the session that forked away.
+    let wanted = [
+        "2 files were changed outside",
+        "  fork.txt\n  person.txt\n",
+        "/rewind code turn:1 --mine",
+        "/rewind code turn:1 --all",
+    ];
+    assert!(wanted.iter().all(|w| answer.contains(w)), "{answer}");
+    assert_eq!(tape.repo.listing(), before);
+
+    let answer = tape.type_line(THREE, "/rewind code turn:1 --mine");
+    assert!(answer.contains("(before turn 1: first prompt)") && answer.contains("`/redo` brings it back"), "{answer}");
+    assert!(tape.repo.at("person.txt").exists() && !tape.repo.at("notes.txt").exists());
+    assert!(tape.type_line(THREE, "/redo").contains("Redone: code"));
+    assert_eq!(tape.repo.listing(), before);
+    for (line, wanted) in [
+        ("/rewind", "turn:2  second prompt"),
+        ("/session:rewind", "/rewind chat turn:N"),
+        ("/sessions", "fork prompt"),
+        ("/redo", "nothing to redo"),
+        ("/rewind code turn:9", "`/rewind` shows the turns"),
+        ("/rewind files", "\"files\" is none of code, chat, both"),
+        ("/fork try a trie", "Forked session"),
+    ] {
+        let answer = tape.type_line(THREE, line);
+        assert!(answer.contains(wanted), "{line}: {answer}");
+    }
+    assert_eq!(tape.turns_of_kind(THREE, "turn-start"), [1, 2, 3]);
+}
+
+#[test]
+fn a_fork_in_a_worktree_belongs_to_that_worktree() {
+    let tape = three_turns();
+    let args = ["fork", "away", "--session", THREE, "--at", "turn:2", "--worktree", "../away", "--json"];
+    let fork = tape.repo.session(args).success().json();
+    let id = fork["session"].as_str().expect("an id");
+    let shown = tape.show(id);
+    assert_eq!((&shown["worktree"], &shown["turns"]), (&"away".into(), &1.into()));
+    let away = tape.repo.sandbox.path().join("away");
+    let here = tape.repo.sandbox.session(&away, ["resume", "--json"]).success().json();
+    assert_eq!((&here["session"], &here["worktree"]), (&id.into(), &Value::Null));
+}

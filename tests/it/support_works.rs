@@ -101,6 +101,9 @@ fn an_output_shows_both_streams_and_the_exit_in_one() {
 
 #[test]
 fn our_binary_runs_in_the_work_tree() {
-    let repo = TestRepo::new();
-    assert_eq!(repo.session([""; 0]).code, Some(0));
+    let repo = TestRepo::of_shape(Shape { object_format: "sha256", linked: true, ..Shape::PLAIN });
+    let status = repo.session(["status", "--json"]).success().json();
+    assert_eq!(status["schema"], "session.status/1");
+    assert_eq!(status["head"], repo.git(["rev-parse", "HEAD"]));
+    assert_eq!((&status["branch"], &status["repository"]["worktree"]), (&"side".into(), &"linked".into()));
 }

@@ -6,7 +6,7 @@ use clap_complete::Shell;
 use crate::cli::{Cli, Context};
 use crate::ops::Result;
 
-/// Prints a completion script for a shell.
+/// Print a completion script for a shell
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  session completions bash > ~/.local/share/bash-completion/completions/session\n  session completions zsh > ~/.zfunc/_session\n  session completions fish > ~/.config/fish/completions/session.fish"

@@ -10,12 +10,12 @@ use crate::cli::render::stat::{FileStat, diffstat};
 use crate::git::FileMode;
 use crate::ops::{Result, diff};
 
-/// Shows what differs between two checkpoints, or between one and the files as they are now.
+/// Show what differs between two checkpoints, or one and now
 ///
 /// Without a checkpoint: everything since the session began.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  session diff                   since the session began\n  session diff turn:2            since just before turn 2\n  session diff turn:2 turn:2.end what turn 2 did\n  session diff --stat 3 7 -- src\n  session diff turn:2 turn:2.end > turn2.patch"
+    after_help = "Examples:\n  session diff                     since the session began\n  session diff turn:2              since just before turn 2\n  session diff turn:2 turn:2.end   what turn 2 did\n  session diff --stat 3 7 -- src\n  session diff turn:2 turn:2.end > turn2.patch"
 )]
 pub struct Args {
     /// From this checkpoint
@@ -37,7 +37,7 @@ pub struct Args {
 /// Compares.
 pub fn run(context: &mut Context, args: Args) -> Result<u8> {
     let progress = context.ui.progress();
-    let app = context.app(&*progress)?;
+    let app = context.reader(&*progress)?;
     let options = diff::Options { session: args.session.session, from: args.from, to: args.to, paths: args.paths };
     let outcome = diff::run(&app, &options)?;
     let gitlink = |side: &Option<diff::Side>| {

@@ -4,7 +4,7 @@ use super::enable::tell;
 use crate::cli::Context;
 use crate::ops::{Result, disable};
 
-/// Takes out what `session enable` installed, and nothing else. Sessions stay.
+/// Take out what `enable` installed; sessions stay
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  session disable\n  session disable --agent claude-code --dry-run")]
 pub struct Args {

@@ -8,9 +8,9 @@ use crate::git::FileMode;
 use crate::ops::Result;
 use crate::ops::enable::{self, Outcome};
 
-/// Installs hooks and commands into your agents, so that every turn is saved and `/rewind` typed there is answered.
+/// Install into your agents, so that every turn is saved
 ///
-/// Your personal settings are edited (.claude/settings.local.json), what is in them stays; nothing that git tracks
+/// Hooks save each turn, and `/rewind` typed in the agent is answered. Your personal settings are edited (.claude/settings.local.json), what is in them stays; nothing that git tracks
 /// changes. `session disable` takes out exactly what was put in.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -45,7 +45,7 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
     context.show("enable", &outcome, |ui, o| {
         tell(ui, o, "Everything is in place already.");
         if !o.dry_run && !o.changes.is_empty() {
-            ui.note("From its next start the agent's turns are saved here. `session log` shows them, `session disable` undoes this.");
+            ui.note("The agent's turns are saved here from its next start. `session log` shows them; `session disable` undoes this.");
         }
     });
     Ok(0)
@@ -72,12 +72,10 @@ pub fn tell(ui: &mut Ui, o: &Outcome, nothing: &str) {
         }
         return;
     }
-    let mut table =
-        Table::new([Column::left("AGENT"), Column::left("CHANGE"), Column::left("FILE"), Column::flexible("WHAT")]);
+    let mut table = Table::new([Column::left("CHANGE"), Column::left("FILE"), Column::flexible("WHAT")]);
     for change in &o.changes {
         table.row([
-            Cell::styled(&change.agent, theme.kind),
-            Cell::styled(change.change, theme.good),
+            Cell::styled(change.change, if change.change == "removed" { theme.removed } else { theme.good }),
             Cell::plain(&change.path),
             Cell::styled(&change.what, theme.dim),
         ]);

@@ -8,7 +8,7 @@ use crate::cli::args::SessionArg;
 use crate::cli::theme::paint;
 use crate::ops::{Result, fork};
 
-/// Makes an independent session from a checkpoint, and a branch that holds its files.
+/// Make an independent session, and a branch, from a checkpoint
 ///
 /// The branch is one clean commit on the commit that the checkpoint was based on; no conversation can be reached from
 /// it. With --worktree or --switch the branch is that commit itself and the files are uncommitted work.

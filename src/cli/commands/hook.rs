@@ -2,7 +2,7 @@
 //! and logs what went wrong.
 
 use std::ffi::OsString;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use crate::agents::{self, Event, Reply};
 use crate::base::process::Run;
 use crate::base::progress::Silent;
 use crate::cli::context::{open, repo_env};
-use crate::cli::output::{ColorChoice, Mode, UiEnv};
+use crate::cli::output::{self, ColorChoice, Mode, UiEnv};
 use crate::cli::{Context, Env, Ui, slash};
 use crate::engine::local;
 use crate::ops::hook::{self, Outcome};
@@ -81,7 +81,7 @@ fn handle(env: &Env, agent: &str, event: &str, payload: &[u8]) -> Vec<u8> {
         // Outside of a repository, or in a bare one, there is nothing to do and nowhere to log.
         Err(_) => return Vec::new(),
     };
-    if hook::is_off(&app).unwrap_or(false) {
+    if app.repo.work_dir().is_err() || hook::is_off(&app).unwrap_or(false) {
         return Vec::new();
     }
     if let Event::Prompt { text } = &input.event
@@ -126,7 +126,7 @@ fn finish_tail(env: &Env, native: &str) {
 fn log(app: &App<'_>, line: &str) {
     if local::log(&app.repo, app.now(), line).is_err() {
         // A read-only repository: standard error is shown by agents as a notice, if at all.
-        let _unheard = writeln!(std::io::stderr(), "git-session: {line}");
+        output::say_unlogged(line);
     }
 }
 

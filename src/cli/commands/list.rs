@@ -6,7 +6,7 @@ use crate::cli::render::table::{Cell, Column, Table};
 use crate::cli::render::time::when;
 use crate::ops::{Result, list};
 
-/// Lists the sessions of this repository, the newest first.
+/// List the sessions of this repository, the newest first
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  session list\n  session list --here --limit 10\n  session list --json | jq -r '.sessions[].id'"
@@ -23,7 +23,7 @@ pub struct Args {
 /// Lists.
 pub fn run(context: &mut Context, args: &Args) -> Result<u8> {
     let progress = context.ui.progress();
-    let app = context.app(&*progress)?;
+    let app = context.reader(&*progress)?;
     let outcome = list::run(&app, &list::Options { here: args.here, limit: args.limit })?;
     for corrupt in &outcome.corrupt {
         context.ui.warning(&format!("session {} is damaged: {}", corrupt.id, corrupt.problem));

@@ -6,14 +6,24 @@ use crate::cli::render::graph::{Glyphs, GraphRow, graph};
 use crate::cli::render::time::when;
 use crate::cli::theme::paint;
 use crate::cli::{Context, Ui};
+use crate::git::RefName;
 use crate::model::Kind;
 use crate::ops::{Result, log};
 
-/// Shows the checkpoints of a session, the newest first: what is live, and what a rewind left behind.
+fn examples() -> String {
+    let heads = RefName::session_heads_prefix();
+    format!(
+        "Examples:\n  session log\n  session log -n 20\n  session log -s latest --json\n\n\
+         Plain git reads the code of a session too: git log -p {heads}<id>^"
+    )
+}
+
+/// Show the checkpoints of a session as a graph
+///
+/// The newest comes first; the graph tells what is live and what a rewind left behind. ±3 counts changed files, t3 is
+/// turn 3.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  session log\n  session log -n 20\n  session log -s latest --json\n\nPlain git reads the code of a session too: git log -p refs/sessions/heads/<id>^"
-)]
+#[command(after_help = examples())]
 pub struct Args {
     #[command(flatten)]
     session: SessionArg,
@@ -25,7 +35,7 @@ pub struct Args {
 /// Shows.
 pub fn run(context: &mut Context, args: Args) -> Result<u8> {
     let progress = context.ui.progress();
-    let app = context.app(&*progress)?;
+    let app = context.reader(&*progress)?;
     let outcome = log::run(&app, &log::Options { session: args.session.session, limit: args.limit })?;
     if outcome.checkpoints.len() > 20 {
         let pager = context.pager(&app)?;
@@ -64,7 +74,8 @@ fn draw(ui: &mut Ui, o: &log::Outcome) {
         let turn = c.turn.map_or_else(String::new, |t| format!("t{t}"));
         let files = match c.files {
             0 => String::new(),
-            n => format!("±{n}"),
+            n if ui.is_utf8() => format!("±{n}"),
+            n => format!("~{n}"),
         };
         let head = format!(
             "{}  {:>digits$}  {:<kinds$}  {turn:<4}{files:>5}  {age:<age_width$}  ",

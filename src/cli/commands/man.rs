@@ -9,7 +9,7 @@ use crate::base::file::{self, Durability};
 use crate::cli::{Cli, Context};
 use crate::ops::{Failure, FailureKind, Result};
 
-/// Prints the manual page, or writes all of them into a folder.
+/// Print the manual page, or write all of them into a folder
 ///
 /// `git session --help` asks man for git-session(1): install the pages where man looks.
 #[derive(Debug, clap::Args)]

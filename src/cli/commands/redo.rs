@@ -4,7 +4,9 @@ use super::rewind::{self, HowArgs};
 use crate::cli::Context;
 use crate::ops::Result;
 
-/// Undoes the last rewind: brings back byte for byte what it replaced. n rewinds take n redos; new work ends them.
+/// Undo the last rewind
+///
+/// Brings back byte for byte what it replaced. Two rewinds take two redos; new work ends them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  session redo\n  session redo --dry-run")]
 pub struct Args {

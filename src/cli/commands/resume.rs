@@ -7,7 +7,7 @@ use crate::cli::{Context, Ui};
 use crate::ops::native::Native;
 use crate::ops::{Result, resume};
 
-/// Goes on with a session's conversation in its agent.
+/// Go on with a session's conversation in its agent
 ///
 /// The agent's own file is used where it still is there, else written anew from what is stored. On a terminal the agent
 /// is started; with --print, or without a terminal, the command is printed.
@@ -23,7 +23,7 @@ pub struct Args {
     print: bool,
 }
 
-/// Goes on with the newest conversation of this repository.
+/// Go on with the newest conversation of this repository
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  session continue\n  session continue --print")]
 pub struct ContinueArgs {

@@ -5,9 +5,9 @@ use crate::cli::Context;
 use crate::cli::args::SessionArg;
 use crate::ops::{Result, revert};
 
-/// Takes one turn's changes back and keeps later ones, by a three-way merge.
+/// Take one turn's changes back and keep later ones
 ///
-/// Where later changes touch the same lines the files are named and nothing is changed.
+/// A three-way merge takes them out. Where later changes touch the same lines the files are named and nothing is changed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  session revert 2\n  session revert 2 --dry-run")]
 pub struct Args {

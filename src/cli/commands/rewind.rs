@@ -13,7 +13,9 @@ use crate::ops::choice::Foreign;
 use crate::ops::rewind::{self, Outcome};
 use crate::ops::{App, Failure, FailureKind, Result, redo, show};
 
-/// Goes back to a checkpoint: the files, the conversation, or both. `session redo` undoes it.
+/// Go back: the files, the conversation, or both
+///
+/// `session redo` undoes it.
 ///
 /// `code` makes the files exactly what they were, new and deleted ones included; index, HEAD and ignored files stay as
 /// they are. Without a checkpoint it goes to the newest turn start or save that differs; repeated, further back.
@@ -35,7 +37,7 @@ pub struct Args {
     #[arg(long, conflicts_with = "checkpoint")]
     step: bool,
     /// Cut so many turns off the conversation
-    #[arg(long, value_name = "N", conflicts_with_all = ["checkpoint", "step"])]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["checkpoint", "step"])]
     turns: Option<u32>,
     /// Undo the last rewind: the same as `session redo`
     #[arg(long, conflicts_with_all = ["mode", "checkpoint", "step", "turns"])]
@@ -159,9 +161,9 @@ fn wants_choice(ui: &Ui, failure: &Failure) -> bool {
 
 fn turns_back(app: &App<'_>, how: &HowArgs, n: u32) -> Result<String> {
     let turns = show::run(app, &show::Options { session: how.session.session.clone(), checkpoint: None })?.turns;
-    if n == 0 || n > turns {
+    if n > turns {
         return Err(Failure::new(
-            FailureKind::Usage,
+            FailureKind::NotFound,
             "turn.not-found",
             format!("the conversation has {}", text::count(turns as usize, "turn")),
         )

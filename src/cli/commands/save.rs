@@ -7,9 +7,9 @@ use crate::cli::theme::paint;
 use crate::model::SkipReason;
 use crate::ops::{Result, save};
 
-/// Makes a checkpoint of the files, and of the conversation where an agent runs.
+/// Make a checkpoint now
 ///
-/// Nothing of yours is touched: no branch, no index, no stash. Without a running session one is begun. Without
+/// It holds the files, and the conversation where an agent runs. Nothing of yours is touched: no branch, no index, no stash. Without a running session one is begun. Without
 /// anything new, nothing is made.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  session save\n  session save \"parser works\"")]

@@ -6,14 +6,20 @@ use crate::cli::theme::paint;
 use crate::cli::{Context, Ui};
 use crate::ops::{Result, show};
 
-/// Shows a session: its agent, its turns, its newest checkpoint. Or one checkpoint: what it changed and what it left out.
+/// Show a session, or one checkpoint of it
+///
+/// Of a session: its agent, its turns, its newest checkpoint. Of a checkpoint: what it changed and what it left out.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  session show\n  session show latest\n  session show --at turn:2\n  session show --at 7 --json"
 )]
 pub struct Args {
     /// The session: an id or its beginning, a name, a label, latest [default: the one of this worktree, else the newest]
+    #[arg(conflicts_with = "named")]
     session: Option<String>,
+    /// The same
+    #[arg(id = "named", long = "session", short = 's', value_name = "SESSION", hide = true)]
+    named: Option<String>,
     /// A checkpoint of it
     #[arg(long, value_name = "CHECKPOINT")]
     at: Option<String>,
@@ -22,11 +28,16 @@ pub struct Args {
 /// Shows.
 pub fn run(context: &mut Context, args: Args) -> Result<u8> {
     let progress = context.ui.progress();
-    let app = context.app(&*progress)?;
-    let options = show::Options { session: args.session, checkpoint: args.at };
+    let app = context.reader(&*progress)?;
+    let options = show::Options { session: args.session.or(args.named), checkpoint: args.at };
     let outcome = show::run(&app, &options)?;
     context.show("show", &outcome, |ui, o| if o.one { checkpoint(ui, o) } else { session(ui, o) });
     Ok(0)
+}
+
+/// Text cut to what a line has room for beside that many columns.
+fn fit(ui: &Ui, beside: usize, value: &str) -> String {
+    ui.width().map_or_else(|| value.to_owned(), |width| text::truncate(value, width.saturating_sub(beside).max(10)))
 }
 
 fn line(ui: &mut Ui, label: &str, value: &str) {
@@ -68,11 +79,12 @@ fn session(ui: &mut Ui, o: &show::Outcome) {
             Some(end) => format!(", {}", duration(turn.started_at, end)),
         };
         let failed = if turn.errors > 0 { format!(", {} failed", turn.errors) } else { String::new() };
+        let about = format!("({}{failed}{state})", text::count(turn.tool_calls as usize, "tool call"));
+        let prompt = fit(ui, 16 + text::width(&about), &sanitise(&turn.prompt));
         ui.data_line(&format!(
-            "{}  {}  {}",
+            "{}  {prompt}  {}",
             paint(theme.kind, &format!("{:>12}", format!("turn {}", turn.turn))),
-            sanitise(&turn.prompt),
-            paint(theme.dim, &format!("({}{failed}{state})", text::count(turn.tool_calls as usize, "tool call"))),
+            paint(theme.dim, &about),
         ));
     }
 }
@@ -87,7 +99,8 @@ fn checkpoint(ui: &mut Ui, o: &show::Outcome) {
         paint(theme.id, &c.place.number.to_string()),
         paint(theme.title, &title)
     ));
-    line(ui, "session", &format!("{}  {}", o.id, sanitise(o.title.as_deref().unwrap_or("(untitled)"))));
+    let title = fit(ui, 52, &sanitise(o.title.as_deref().unwrap_or("(untitled)")));
+    line(ui, "session", &format!("{}  {title}", o.id));
     if let Some(turn) = c.place.turn {
         line(ui, "turn", &turn.to_string());
     }

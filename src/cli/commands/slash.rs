@@ -3,7 +3,7 @@
 use crate::cli::{Context, slash};
 use crate::ops::{Failure, FailureKind, Result};
 
-/// Runs a line as it is typed in an agent.
+/// Run a line as it is typed in an agent
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  session slash \"/rewind code 3\"\n  session slash /sessions\n\nLines: /rewind [code|chat|both] [CHECKPOINT], /redo, /fork [TITLE], /sessions, /save [TITLE], /status, /log, /diff,\n/show, /resume [SESSION]; each also as /session:NAME."

@@ -9,7 +9,7 @@ use crate::ops::{Result, status};
 /// Shows where this worktree stands.
 pub fn run(context: &mut Context) -> Result<u8> {
     let progress = context.ui.progress();
-    let app = context.app(&*progress)?;
+    let app = context.reader(&*progress)?;
     let outcome = status::run(&app)?;
     context.show("status", &outcome, tell);
     Ok(0)
@@ -30,7 +30,8 @@ fn tell(ui: &mut Ui, o: &status::Outcome) {
             line("turns", format!("{}, {tokens} tokens", s.turns));
             let c = &s.checkpoint;
             let changed = match o.changed {
-                Some(0) | None => "nothing changed since".to_owned(),
+                None => "changes since are not known".to_owned(),
+                Some(0) => "nothing changed since".to_owned(),
                 Some(n) => format!("{} changed since", text::count(n, "file")),
             };
             line(
@@ -50,9 +51,6 @@ fn tell(ui: &mut Ui, o: &status::Outcome) {
         "repository",
         format!("{} objects, {} refs (by {}), worktree {}", r.objects, r.refs, r.ref_store, sanitise(&r.worktree)),
     );
-    if o.interrupted_restore {
-        ui.warning("a restore was interrupted here; the next command that writes settles it");
-    }
     if let Some(problem) = &o.last_problem {
         ui.note(&format!("last problem of a hook: {problem}"));
     }

@@ -3,6 +3,7 @@
 //! A plan never deletes what the target did not look at or would ignore, and says beforehand what stands in its way
 //! ([`obstacles`]): a restore is refused as a whole rather than done by half.
 
+mod bits;
 mod names;
 mod obstacles;
 mod outcome;
@@ -14,6 +15,7 @@ use crate::git::exclude::Exclude;
 use crate::git::{Error as GitError, FileMode, Oid, Repo, TreeChange, tree};
 use crate::model::{Scope, Skipped};
 
+pub use bits::{add_bits, bits};
 pub(super) use names::Names;
 pub use outcome::unplanned;
 
@@ -24,7 +26,7 @@ pub enum Action {
     Write,
     /// The file is removed.
     Delete,
-    /// Only the exec bit changes.
+    /// Only permission bits change; where `old` is `new`, not even the exec bit.
     Mode,
 }
 

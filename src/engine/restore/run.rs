@@ -87,8 +87,12 @@ impl<'a> Run<'a> {
         self.write(&order.writes, progress, on_change)?;
         self.delete(&order.last, progress, on_change)?;
 
-        let deleted = items.iter().filter(|item| item.action == Action::Delete);
-        let folders: BTreeSet<RepoPath> = deleted.flat_map(|item| item.path.ancestors()).collect();
+        self.sweep(items.iter().filter(|item| item.action == Action::Delete))
+    }
+
+    /// Removes the folders that are empty once these items are gone.
+    pub(super) fn sweep<'i>(&self, gone: impl Iterator<Item = &'i PlanItem>) -> Result<()> {
+        let folders: BTreeSet<RepoPath> = gone.flat_map(|item| item.path.ancestors()).collect();
         remove::emptied(self.disk, &folders, self.keep.as_ref())
     }
 

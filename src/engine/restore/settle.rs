@@ -34,7 +34,8 @@ pub fn settle(
 
     let (mut done, mut to_do, mut left) = (Vec::new(), Vec::new(), Vec::new());
     for item in all {
-        if run.compare.holds(&item.path, item.new)? {
+        // Where only permission bits change, content does not tell whether it was done; doing it again is no harm.
+        if item.old != item.new && run.compare.holds(&item.path, item.new)? {
             done.push(item);
         } else if run.compare.holds(&item.path, item.old)? {
             to_do.push(item);
@@ -58,8 +59,15 @@ pub fn settle(
         Ok(())
     });
     progress.finish();
+    // The death may have come between the removal of a file and that of its folder.
+    let is_gone = |item: &&PlanItem| match outcome {
+        Settled::Finished => item.new.is_none(),
+        Settled::TakenBack => item.old.is_none(),
+    };
+    let swept = run.sweep(all.iter().filter(is_gone));
     let synced = run::sync_folders(&disk, all);
     carried_out?;
+    swept?;
     synced?;
     left.sort();
     Ok((outcome, left))

@@ -4,7 +4,7 @@
 //! decision: tracked first, then the ignore rules. Ignored folders are entered only for what is tracked below them.
 
 use std::ops::Range;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use bstr::ByteSlice as _;
@@ -101,8 +101,8 @@ struct Walk<'w, 'e> {
 
 impl Walk<'_, '_> {
     fn run(mut self, top: BorrowedFd<'_>) -> Result<Walked> {
-        let dir = Dir::read_from(top).map_err(|e| crate::base::Error::io("list", ".")(e.into()))?;
-        let names = self.names(dir)?;
+        let mut dir = Dir::read_from(top).map_err(|e| crate::base::Error::io("list", ".")(e.into()))?;
+        let names = self.names(&mut dir)?;
         self.folder(top, &names, 0..self.known.len(), true)?;
         Ok(self.out)
     }
@@ -233,17 +233,15 @@ impl Walk<'_, '_> {
             self.out.unsearched.push(Some(path));
             return Ok(());
         }
-        let opened: std::result::Result<(OwnedFd, Dir), Errno> =
-            open_in(parent, name).and_then(|fd| Dir::read_from(&fd).map(|dir| (fd, dir)));
-        let (fd, dir) = match opened {
-            Ok(opened) => opened,
+        let mut dir = match open_in(parent, name).and_then(Dir::new) {
+            Ok(dir) => dir,
             Err(e) if is_gone(e) => return Ok(()),
             Err(e) => {
                 self.path.pop();
                 return self.unreadable(e);
             }
         };
-        let names = self.names(dir)?;
+        let names = self.names(&mut dir)?;
         if !tracked && names.iter().any(|(name, _)| name == b".git") {
             match self.nested(&path)? {
                 Nested::Folder => {}
@@ -258,7 +256,8 @@ impl Walk<'_, '_> {
                 }
             }
         }
-        self.folder(fd.as_fd(), &names, known, search)
+        let fd = dir.fd().map_err(|e| crate::base::Error::io("list", escape(&self.path))(e.into()))?;
+        self.folder(fd, &names, known, search)
     }
 
     fn nested(&self, path: &RepoPath) -> Result<Nested> {
@@ -266,7 +265,7 @@ impl Walk<'_, '_> {
     }
 
     /// The names in an open folder. What could not be listed to its end is recorded as unreadable.
-    fn names(&mut self, dir: Dir) -> Result<Vec<(Vec<u8>, FileType)>> {
+    fn names(&mut self, dir: &mut Dir) -> Result<Vec<(Vec<u8>, FileType)>> {
         let mut names = Vec::new();
         for entry in dir {
             match entry {

@@ -3,5 +3,6 @@
 pub mod agent;
 pub mod env;
 pub mod git_oracle;
+pub mod hostile;
 pub mod repo;
 pub mod run;

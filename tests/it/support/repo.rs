@@ -133,18 +133,23 @@ impl TestRepo {
     /// All that lies below the top but `.git`, one line each in order of names: type, permission bits, hash of the
     /// content or target of the link, path.
     pub fn listing(&self) -> Vec<String> {
-        walkdir::WalkDir::new(&self.work_tree)
+        Self::list(&self.work_tree)
+    }
+
+    /// The same of any folder.
+    pub fn list(top: &Path) -> Vec<String> {
+        walkdir::WalkDir::new(top)
             .min_depth(1)
             .sort_by_file_name()
             .into_iter()
             .filter_entry(|entry| !(entry.depth() == 1 && entry.file_name() == ".git"))
-            .map(|entry| self.listed(&entry.expect("walks the work tree")))
+            .map(|entry| Self::listed(top, &entry.expect("walks the work tree")))
             .collect()
     }
 
-    fn listed(&self, entry: &walkdir::DirEntry) -> String {
+    fn listed(top: &Path, entry: &walkdir::DirEntry) -> String {
         let path = entry.path();
-        let name = path.strip_prefix(&self.work_tree).expect("below the top");
+        let name = path.strip_prefix(top).expect("below the top");
         let mode = path.symlink_metadata().expect("is there").permissions().mode() & 0o7777;
         let kind = entry.file_type();
         if kind.is_symlink() {

@@ -61,16 +61,27 @@ impl Sandbox {
         args: impl IntoIterator<Item = S>,
         input: &[u8],
     ) -> CommandOutput {
-        let mut command = self.command(env!("CARGO_BIN_EXE_session"), cwd);
+        self.run_with_input(env!("CARGO_BIN_EXE_session"), cwd, args, input)
+    }
+
+    /// Runs any program so.
+    pub fn run_with_input<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        program: &str,
+        cwd: &Path,
+        args: impl IntoIterator<Item = S>,
+        input: &[u8],
+    ) -> CommandOutput {
+        let mut command = self.command(program, cwd);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("starts session");
+        let mut child = command.spawn().expect("starts the program");
         let mut stdin = child.stdin.take().expect("a pipe");
         let input = input.to_vec();
         let writer = std::thread::spawn(move || {
             // A command that does not read its input may end before it was written.
             let _unread = stdin.write_all(&input);
         });
-        let out = child.wait_with_output().expect("session ends");
+        let out = child.wait_with_output().expect("the program ends");
         writer.join().expect("the writer ends");
         let top = self.path().to_str().expect("a path in UTF-8");
         let text = |bytes| String::from_utf8(bytes).expect("output in UTF-8").replace(top, "$SANDBOX");

@@ -1,0 +1,298 @@
+//! Commands that die at any file operation, or find the disk full, the repository read-only, its locks held: what was is
+//! there, the next command goes on, and nobody else is in the way of git.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use crate::support::hostile::{NATIVE, head};
+use crate::support::repo::TestRepo;
+
+/// Whether a program runs here; a test that needs it says so where it does not.
+fn runs(program: &str, args: &[&str]) -> bool {
+    let quiet = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let runs = quiet.is_ok_and(|status| status.success());
+    if !runs {
+        let _told = writeln!(std::io::stderr(), "SKIPPED: {program} {args:?} does not work here");
+    }
+    runs
+}
+
+/// Runs `session` and kills it at the `n`-th call of these; whether it got so far.
+fn killed_at(repo: &TestRepo, calls: &str, n: u32, args: &[&str]) -> bool {
+    let inject = format!("inject={calls}:signal=SIGKILL:when={n}");
+    let trace = repo.sandbox.path().join("trace");
+    let mut command = repo.sandbox.command("strace", repo.path());
+    command.args(["-f", "-qq", "-o"]).arg(&trace).args(["-e", &format!("trace={calls}"), "-e", &inject]);
+    let out = command.arg(env!("CARGO_BIN_EXE_session")).args(args).stdin(Stdio::null()).output().expect("strace runs");
+    let fine = out.status.code().is_some_and(|code| code == 0);
+    assert!(fine || out.status.code().is_none() || out.status.code() == Some(137), "{out:?}");
+    !fine
+}
+
+/// Leaves of a crash that would stand in the way of git or of us.
+#[track_caller]
+fn no_lock_is_left(repo: &TestRepo) {
+    for entry in walkdir::WalkDir::new(repo.at(".git")) {
+        let entry = entry.expect("walks .git");
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let ours = entry.path().starts_with(repo.at(".git/session"));
+        assert!(ours || !name.ends_with(".lock"), "{}", entry.path().display());
+    }
+}
+
+/// Contents of the work tree by name.
+fn files(repo: &TestRepo) -> Vec<String> {
+    repo.listing()
+}
+
+/// Two versions of a tree with a file that becomes a folder, deletions, modes and links; the session whose checkpoints they are.
+fn two_versions() -> (TestRepo, String, Vec<String>, Vec<String>) {
+    let repo = TestRepo::new();
+    for name in ["a", "b/c", "deep/er/x", "gone/y", "swap"] {
+        repo.write(name, format!("{name} one"));
+    }
+    repo.symlink("link", "a");
+    let saved = repo.session(["save", "one", "--json"]).success().json();
+    let id = saved["session"].as_str().expect("an id").to_owned();
+    let one = files(&repo);
+    repo.write("a", "a two");
+    repo.chmod("b/c", 0o755);
+    repo.remove("gone");
+    repo.remove("swap");
+    repo.write("swap/inside", "two");
+    repo.write("new/file", "two");
+    repo.remove("link");
+    repo.write("link", "a file now");
+    let _two = repo.session(["save", "two"]).success();
+    let two = files(&repo);
+    (repo, id, one, two)
+}
+
+#[test]
+fn a_rewind_killed_at_any_change_is_settled_by_the_next_save() {
+    if !runs("strace", &["-V"]) {
+        return;
+    }
+    let calls = ["rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "symlinkat"];
+    let (mut deaths, mut interrupted) = (0, 0);
+    // strace counts each system call on its own.
+    let (mut call, mut n) = (0, 0);
+    while call < calls.len() {
+        n += 1;
+        let (repo, id, one, two) = two_versions();
+        if !killed_at(&repo, calls[call], n, &["rewind", "code", "1"]) {
+            assert_eq!(files(&repo), one);
+            (call, n) = (call + 1, 0);
+            continue;
+        }
+        let death = format!("{} {n}", calls[call]);
+        deaths += 1;
+        let pending = repo.at(".git/session/journal").exists();
+        let json = repo.session(["status", "--json"]).success().json();
+        assert_eq!(json["interrupted_restore"], pending, "death {death}");
+        if pending {
+            interrupted += 1;
+            let told = repo.session(["log"]).success();
+            assert!(told.stderr.contains("interrupted"), "death {death}: {told}");
+            // A hook leaves it to a person.
+            let half = files(&repo);
+            repo.generic("prompt", json!({ "prompt": "x" }));
+            assert_eq!(files(&repo), half, "death {death}");
+            assert!(repo.at(".git/session/journal").exists(), "death {death}");
+        }
+        let _settled = repo.session(["save"]).success();
+        assert!(!repo.at(".git/session/journal").exists(), "death {death}");
+        let now = files(&repo);
+        assert!(now == one || now == two, "death {death}: half a restore\n{now:#?}");
+        assert!(!pending || now == one, "death {death}: all objects are there, so it is finished");
+        no_lock_is_left(&repo);
+        repo.assert_sound();
+        for number in ["1", "2"] {
+            let _back = repo.session(["rewind", "code", number, "--all", "-s", &id]);
+            assert_eq!(files(&repo), if number == "1" { one.clone() } else { two.clone() }, "death {death}");
+        }
+    }
+    assert!(deaths > 20 && interrupted > 8, "{deaths} deaths, {interrupted} in the middle of the restore");
+}
+
+#[test]
+fn a_save_killed_at_any_write_leaves_the_old_state_or_the_new() {
+    if !runs("strace", &["-V"]) {
+        return;
+    }
+    let calls = ["write", "rename", "renameat", "renameat2", "link", "linkat", "unlink", "mkdir", "ftruncate"];
+    let mut deaths = 0;
+    let (mut call, mut n) = (0, 0);
+    while call < calls.len() {
+        n += 1;
+        let repo = TestRepo::new();
+        repo.write("f", "one");
+        let first = repo.session(["save", "one", "--json"]).success().json();
+        let id = first["session"].as_str().expect("an id").to_owned();
+        let old = repo.git(["rev-parse", &head(&id)]);
+        repo.write("f", "two");
+        repo.write("g/h", "two");
+        let user = (files(&repo), repo.index_bytes());
+        if !killed_at(&repo, calls[call], n, &["save", "two"]) {
+            (call, n) = (call + 1, 0);
+            continue;
+        }
+        let death = format!("{} {n}", calls[call]);
+        deaths += 1;
+        let new = repo.git(["rev-parse", &head(&id)]);
+        assert!(new == old || repo.git(["show", &format!("{new}^:f")]) == "two", "death {death}");
+        assert_eq!((files(&repo), repo.index_bytes()), user, "death {death}");
+        repo.git(["commit", "--quiet", "--allow-empty", "--message=mine"]);
+        repo.git(["pack-refs", "--all"]);
+        let saved = repo.session(["save", "--json"]).success().json();
+        assert_eq!(saved["session"], id.as_str(), "death {death}");
+        assert_eq!(repo.git(["show", &format!("{}^:g/h", head(&id))]), "two", "death {death}");
+        no_lock_is_left(&repo);
+        repo.assert_sound();
+    }
+    assert!(deaths > 20, "{deaths}");
+}
+
+#[test]
+fn a_held_lock_is_waited_for_shortly_by_a_hook_and_named_by_a_verb() {
+    let repo = TestRepo::new();
+    repo.write("f", "x");
+    let _first = repo.session(["save"]).success();
+    let lock = fs::File::options().write(true).open(repo.at(".git/session/lock")).expect("opens");
+    lock.lock().expect("locks");
+    fs::write(repo.at(".git/session/lock"), "pid 4242").expect("writes");
+    let before = repo.everything();
+    let began = std::time::Instant::now();
+    repo.generic("prompt", json!({ "prompt": "x" }));
+    assert!(began.elapsed().as_millis() < 1500, "{:?}", began.elapsed());
+    assert!(repo.log().contains("locked by another process (pid 4242)"), "{}", repo.log());
+    let message = repo.sandbox.fails_in(repo.path(), &["save"], 5, "lock.held");
+    assert!(message.contains("pid 4242"), "{message}");
+    assert_eq!(repo.everything(), before);
+    let _reads = repo.session(["list"]).success();
+    let _reads = repo.session(["log"]).success();
+    drop(lock);
+    repo.write("f", "y");
+    let _saved = repo.session(["save"]).success();
+}
+
+#[test]
+fn a_ref_lock_of_someone_else_is_left_and_reported() {
+    let repo = TestRepo::new();
+    repo.generic("prompt", json!({ "prompt": "x" }));
+    let lock = repo.at(format!(".git/{}.lock", head(NATIVE)));
+    fs::write(&lock, "").expect("writes");
+    let old = repo.git(["rev-parse", &head(NATIVE)]);
+    repo.write("f", "y");
+    repo.generic("turn-end", json!({}));
+    assert!(repo.log().contains("locked"), "{}", repo.log());
+    assert_eq!(repo.git(["rev-parse", &head(NATIVE)]), old);
+    fs::remove_file(&lock).expect("is still there");
+    repo.generic("turn-end", json!({}));
+    assert_ne!(repo.git(["rev-parse", &head(NATIVE)]), old);
+}
+
+/// Somebody else than root, who may not write what root owns.
+const NOBODY: [&str; 4] = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+
+#[test]
+fn a_repository_that_may_not_be_written_is_left_alone() {
+    if !runs("setpriv", &[NOBODY.as_slice(), &["true"]].concat()) {
+        return;
+    }
+    let repo = TestRepo::new();
+    repo.write("f", "x");
+    repo.two_turns();
+    repo.write("f", "changed");
+    open_to_all(repo.sandbox.path());
+    // The program itself must be within reach of anybody.
+    let program = repo.sandbox.path().join("session");
+    fs::copy(env!("CARGO_BIN_EXE_session"), &program).expect("copies");
+    fs::write(repo.sandbox.home().join(".gitconfig"), "[safe]\n\tdirectory = *\n").expect("writes");
+    open_to_all(repo.sandbox.path());
+    let before = repo.everything();
+    let run = |args: &[&str], input: &[u8]| {
+        let mut command = repo.sandbox.command("setpriv", repo.path());
+        command.args(NOBODY).arg(&program).args(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("starts");
+        child.stdin.take().expect("a pipe").write_all(input).expect("writes");
+        let out = child.wait_with_output().expect("ends");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        (out.status.code(), text(out.stdout), text(out.stderr))
+    };
+    for verb in [&["save"][..], &["rewind", "code", "1", "--all"], &["fork"], &["enable"]] {
+        let (code, out, err) = run(verb, b"");
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{verb:?} {err}");
+        assert!(err.starts_with("error: ") && err.contains("ermission denied"), "{verb:?} {err}");
+        let (code, out, err) = run(&[&["--json"], verb].concat(), b"");
+        let error: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+        assert_eq!((code, &error["error"]["code"]), (Some(1), &json!("io.permission")), "{verb:?} {out} {err}");
+    }
+    for verb in ["list", "log", "show", "status"] {
+        let (code, out, err) = run(&[verb], b"");
+        assert!(code == Some(0) && !out.is_empty(), "{verb} {err}");
+    }
+    for event in ["session-start", "prompt", "turn-end", "session-end"] {
+        let payload = json!({ "session_id": NATIVE, "cwd": repo.path(), "prompt": "x" }).to_string();
+        let (code, out, _err) = run(&["hook", "generic", event], payload.as_bytes());
+        assert_eq!((code, out.as_str()), (Some(0), ""), "{event}");
+    }
+    assert_eq!(repo.everything(), before);
+}
+
+/// Readable for all, writable for its owner.
+fn open_to_all(top: &Path) {
+    let mode = |path: &Path| if path.is_dir() { 0o755 } else { 0o644 };
+    for entry in walkdir::WalkDir::new(top) {
+        let entry = entry.expect("walks");
+        let is_program = entry.depth() == 1 && entry.file_name() == "session";
+        let bits = std::os::unix::fs::PermissionsExt::from_mode(if is_program { 0o755 } else { mode(entry.path()) });
+        fs::set_permissions(entry.path(), bits).expect("sets the mode");
+    }
+}
+
+#[test]
+fn on_a_full_disk_nothing_changes_and_nothing_is_left() {
+    if !runs("unshare", &["--mount", "true"]) || !runs("setpriv", &["--version"]) {
+        return;
+    }
+    let repo = TestRepo::new();
+    repo.write("f", "x");
+    repo.two_turns();
+    let disk = repo.sandbox.path().join("disk");
+    fs::create_dir(&disk).expect("makes it");
+    let session = env!("CARGO_BIN_EXE_session");
+    let script = format!(
+        r#"set -e
+mount -t tmpfs -o size=1m none "$1"; cp -a "$2" "$1/repo"; cd "$1/repo"
+head -c 60000 /dev/urandom > big; cp f before
+dd if=/dev/zero of=../fill bs=4k 2>/dev/null || true
+state() {{ find . -path ./.git/session -prune -o -type f -print | grep -v '/objects/' | sort | xargs cksum; git for-each-ref; }}
+state > /dev/shm/session-it-$$.a
+set +e
+for verb in "save" "rewind code 1 --all" "enable"; do
+  out=$({session} $verb 2>/dev/shm/session-it-$$.err); echo "$verb: $? [$out] $(head -1 /dev/shm/session-it-$$.err)"
+done
+echo "{{\"session_id\":\"s\",\"cwd\":\"$PWD\",\"prompt\":\"x\"}}" | {session} hook generic prompt; echo "hook: $?"
+state > /dev/shm/session-it-$$.b; cmp /dev/shm/session-it-$$.a /dev/shm/session-it-$$.b && echo same
+find . -name '*tmp*' -o -name '*.lock' -not -path './.git/session/*' | sed 's/^/left: /'
+rm ../fill; {session} save after >/dev/null && git fsck --strict >/dev/null 2>&1 && echo recovered
+rm /dev/shm/session-it-$$.*
+"#
+    );
+    let mut command = repo.sandbox.command("unshare", repo.path());
+    let out = command.args(["--mount", "sh", "-c", &script, "sh"]).arg(&disk).arg(repo.path()).output().expect("runs");
+    let (said, err) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    for verb in ["save", "rewind code 1 --all", "enable"] {
+        let line = said.lines().find(|l| l.starts_with(&format!("{verb}: "))).unwrap_or_else(|| panic!("{said}{err}"));
+        assert!(line.starts_with(&format!("{verb}: 1 [] error: ")), "{said}{err}");
+        assert!(line.to_lowercase().contains("no space"), "{said}{err}");
+    }
+    assert!(said.contains("hook: 0\nsame\n"), "{said}{err}");
+    assert!(!said.contains("left: ") && said.contains("recovered"), "{said}{err}");
+}
