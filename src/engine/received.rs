@@ -167,7 +167,7 @@ impl<'r> Judge<'r> {
         }
         // A row is read again only where the turn is asked for; the newest checkpoint has them all.
         if is_tip {
-            layout::read_rows(objects, checkpoint.meta_tree, session).map_err(said)?;
+            layout::read_rows(objects, checkpoint.meta_tree, session, 0).map_err(said)?;
         }
         layout::read_skipped(objects, checkpoint.meta_tree).map_err(said)?;
         layout::read_modes(objects, checkpoint.meta_tree).map_err(said)?;

@@ -202,11 +202,10 @@ mod tests {
 
     #[test]
     fn remotes_that_begin_alike_do_not_share_a_folder() {
-        let key = |name| RemoteKey::of_name(name).expect("a key").0;
+        let key = |name: &str| RemoteKey::of_name(name).expect("a key").0;
         assert_eq!((key("team").as_str(), key("team/alice").as_str()), ("team", "team%2falice"));
-        assert!(
-            is_hash(&key(&"long".repeat(20))) && is_hash(&key("0123456789ab")) && key("0123456789ab") != "0123456789ab"
-        );
+        let long = "long".repeat(20);
+        assert!(is_hash(&key(&long)) && is_hash(&key("0123456789ab")) && key("0123456789ab") != "0123456789ab");
         assert!(is_hash(&RemoteKey::of_url("https://example.org/x.git").expect("a key").0));
     }
 
