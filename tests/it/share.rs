@@ -328,6 +328,110 @@ fn gits_own_commands_carry_no_session_and_no_conversation() {
     assert_eq!(team.b.git(["for-each-ref", "refs/sessions"]), "");
 }
 
+/// A `git daemon` on loopback; it ends with the test.
+struct Daemon(std::process::Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // The test has what it wanted; a daemon that is gone already is as good.
+        let _ended = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+impl Daemon {
+    /// Serves what lies in a folder; its port. git says on standard error when it is ready.
+    fn serve(team: &Team) -> (Self, u16) {
+        use std::io::BufRead as _;
+        let base = team.remote.parent().expect("in a folder");
+        for _ in 0..20 {
+            let free = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
+            let port = free.local_addr().expect("an address").port();
+            drop(free);
+            let mut command = team.a.sandbox.command("git", base);
+            command.args(["daemon", "--verbose", "--export-all", "--enable=receive-pack", "--listen=127.0.0.1"]);
+            command.args([format!("--port={port}"), format!("--base-path={}", base.display())]);
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("git starts");
+            let said = std::io::BufReader::new(child.stderr.take().expect("a pipe")).lines().next();
+            let mut daemon = Self(child);
+            if said.is_some_and(|line| line.is_ok_and(|line| line.contains("Ready to rumble"))) {
+                return (daemon, port);
+            }
+            // Somebody else took the port.
+            drop(daemon.0.wait());
+        }
+        panic!("git daemon does not start");
+    }
+}
+
+#[test]
+fn sessions_travel_over_a_network_and_a_url_is_a_remote() {
+    let team = Team::new();
+    let Team { a, b, .. } = &team;
+    let (_daemon, port) = Daemon::serve(&team);
+    let url = format!("git://127.0.0.1:{port}/remote.git");
+    let agent = Agent::with_transcript(a, "native-a");
+    agent.start();
+    agent.turn("one", "f.txt", "1\n");
+    a.ask(["push", &url, "--yes"]);
+    let id = a.session_id();
+    assert_eq!(case(&b.ask(["pull", &url]), &id), "new");
+    let from = listed(b).remove(&id).flatten().expect("a remote");
+    assert!(from.len() == 12 && from.bytes().all(|byte| byte.is_ascii_hexdigit()), "{from}");
+    b.ask(["resume", &id]);
+    b.git(["remote", "set-url", "origin", &url]);
+    b.ask(["push", "--yes"]);
+    assert_eq!(case(&a.ask(["pull", &url]), &id), "fast-forward");
+    assert_eq!(head(a, &id), head(b, &id));
+}
+
+#[test]
+fn a_name_that_both_lines_have_stays_with_ones_own() {
+    let team = Team::new();
+    let Team { a, b, .. } = &team;
+    let agent = Agent::with_transcript(a, "native-a");
+    agent.start();
+    agent.turn("one", "f.txt", "1\n");
+    a.ask(["push", "--yes"]);
+    let id = a.session_id();
+    let label = a.ask(["show"])["label"].as_str().expect("a label").to_owned();
+    b.ask(["pull"]);
+    let second = Agent::resumed(b, &b.ask(["resume", &label])["native"]);
+    second.turn("two in b", "b.txt", "b\n");
+    agent.turn("two in a", "a.txt", "a\n");
+    a.ask(["push", "--yes"]);
+    let pulled = b.ask(["pull"]);
+    let fork = pulled["sessions"][0]["fork"].as_str().expect("an id");
+    assert_eq!(b.ask(["show", &label])["id"], fork);
+    assert_eq!(b.ask(["show", &format!("origin/{label}")])["id"], id.as_str());
+}
+
+#[test]
+fn a_pull_that_was_cut_short_is_finished_by_the_next() {
+    let team = Team::new();
+    let Team { a, b, .. } = &team;
+    let agent = Agent::with_transcript(a, "native-a");
+    agent.start();
+    agent.turn("one", "f.txt", "1\n");
+    let id = a.session_id();
+    a.ask(["push", "--yes"]);
+    b.ask(["pull"]);
+    let second = Agent::resumed(b, &b.ask(["resume", &id])["native"]);
+    second.turn("two in b", "b.txt", "b\n");
+    agent.turn("two in a", "a.txt", "a\n");
+    a.ask(["push", "--yes"]);
+    let (name, own) = (format!("refs/sessions/heads/{id}"), head(b, &id));
+    let pulled = b.ask(["pull"]);
+    let fork = pulled["sessions"][0]["fork"].as_str().expect("an id");
+    let tip = head(b, fork);
+    // As if it had died after the fork was made and before the session took the remote's line.
+    b.git(["update-ref", &name, &own]);
+    let again = b.ask(["pull"]);
+    assert_eq!((case(&again, &id).as_str(), again["sessions"][0]["fork"].as_str()), ("diverged", Some(fork)));
+    assert_eq!((head(b, &id), head(b, fork)), (head(a, &id), tip));
+    assert_eq!(b.git(["for-each-ref", "refs/sessions/heads"]).lines().count(), 2, "no second fork");
+}
+
 /// A chain made by hand: a fork of a good one, whose parts can be replaced by what no honest program writes.
 struct Forged<'t> {
     team: &'t Team,
