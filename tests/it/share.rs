@@ -329,13 +329,17 @@ fn gits_own_commands_carry_no_session_and_no_conversation() {
 }
 
 /// A `git daemon` on loopback; it ends with the test.
-struct Daemon(std::process::Child);
+struct Daemon {
+    child: std::process::Child,
+    /// Kept open: what it says later must not kill it.
+    _said: std::io::BufReader<std::process::ChildStderr>,
+}
 
 impl Drop for Daemon {
     fn drop(&mut self) {
         // The test has what it wanted; a daemon that is gone already is as good.
-        let _ended = self.0.kill();
-        let _reaped = self.0.wait();
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
     }
 }
 
@@ -352,13 +356,14 @@ impl Daemon {
             command.args(["daemon", "--verbose", "--export-all", "--enable=receive-pack", "--listen=127.0.0.1"]);
             command.args([format!("--port={port}"), format!("--base-path={}", base.display())]);
             let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("git starts");
-            let said = std::io::BufReader::new(child.stderr.take().expect("a pipe")).lines().next();
-            let mut daemon = Self(child);
-            if said.is_some_and(|line| line.is_ok_and(|line| line.contains("Ready to rumble"))) {
+            let mut said = std::io::BufReader::new(child.stderr.take().expect("a pipe"));
+            let mut line = String::new();
+            said.read_line(&mut line).expect("reads");
+            // Otherwise somebody else took the port meanwhile.
+            let daemon = Self { child, _said: said };
+            if line.contains("Ready to rumble") {
                 return (daemon, port);
             }
-            // Somebody else took the port.
-            drop(daemon.0.wait());
         }
         panic!("git daemon does not start");
     }
