@@ -239,7 +239,7 @@ fn before_anything_leaves_it_is_said_what_will() {
     let bare = format!("--git-dir={}", remote.display());
     assert!(a.session(["push", "origin", "--yes"]).success().stdout.contains("pushed"));
     assert_eq!(
-        a.git([bare.as_str(), "rev-parse", &format!("{}", a.session_ref())]),
+        a.git([bare.as_str(), "rev-parse", &a.session_ref().to_string()]),
         a.git(["rev-parse", &a.session_ref()])
     );
     assert!(a.ask(["push"])["sessions"].as_array().expect("a list").is_empty(), "nothing more to send, nothing to ask");
