@@ -363,8 +363,11 @@ fn bring_files(app: &App<'_>, tip: &Tip, at: &crate::model::Checkpoint) -> Resul
         dry_run: false,
         force: false,
         paths: &[],
+        staged: false,
+        head: false,
     };
-    moving::go(app, recording, &history, &destination, Some(present), Some(plan), None).map(drop)
+    moving::go(app, recording, &history, &destination, moving::Moved { code: Some((present, plan)), chat: None })
+        .map(drop)
 }
 
 /// Makes the worktree through git, then puts the fork point's files into it through the one writer.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::choice::Foreign;
-use super::moving::{self, ChatMove, Destination};
+use super::moving::{self, ChatMove, Destination, Moved};
 use super::rewind::Outcome;
 use super::{App, Failure, FailureKind, Result, find, native, settle};
 use crate::engine::history::{History, Redoable};
@@ -23,6 +23,10 @@ pub struct Options {
     pub foreign: Foreign,
     /// Only these paths, relative to the folder of the command.
     pub paths: Vec<PathBuf>,
+    /// The index goes there too.
+    pub staged: bool,
+    /// HEAD goes there too, without moving a branch.
+    pub head: bool,
     /// Go on although a merge or rebase is under way.
     pub force: bool,
 }
@@ -61,11 +65,13 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         dry_run: options.dry_run,
         force: options.force,
         paths: &paths,
+        staged: options.staged,
+        head: options.head,
     };
     if !options.dry_run {
         moving::make_current(app, options.session.as_deref(), &tip)?;
     }
-    moving::go(app, recording, &history, &destination, present, plan, chat)
+    moving::go(app, recording, &history, &destination, Moved { code: present.zip(plan), chat })
 }
 
 fn last_rewind(history: &History) -> Result<(&Checkpoint, Movement)> {

@@ -1,7 +1,7 @@
 //! `revert TURN`: takes one turn's changes back and keeps later ones, by a three-way merge. Nothing is half applied.
 
 use super::choice::Foreign;
-use super::moving::{self, Destination};
+use super::moving::{self, Destination, Moved};
 use super::rewind::Outcome;
 use super::{App, Failure, FailureKind, Result, address, find, settle};
 use crate::base::text;
@@ -72,6 +72,8 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         dry_run: options.dry_run,
         force: options.force,
         paths: &[],
+        staged: false,
+        head: false,
     };
-    moving::go(app, recording, &history, &destination, Some(present), Some(plan), None)
+    moving::go(app, recording, &history, &destination, Moved { code: Some((present, plan)), chat: None })
 }

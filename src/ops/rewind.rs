@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::choice::{self, Foreign};
-use super::moving::{self, ChatMove, Destination, Files};
+use super::moving::{self, ChatMove, Destination, Files, Moved};
 use super::record::Recording;
 use super::{App, Failure, FailureKind, Result, address, find, settle};
 use crate::base::{RepoPath, SessionId};
@@ -31,6 +31,10 @@ pub struct Options {
     pub foreign: Foreign,
     /// Only these paths, relative to the folder of the command.
     pub paths: Vec<PathBuf>,
+    /// The index goes there too.
+    pub staged: bool,
+    /// HEAD goes there too, without moving a branch.
+    pub head: bool,
     /// Go on although a merge or rebase is under way, or the target is empty.
     pub force: bool,
 }
@@ -62,6 +66,12 @@ pub struct Outcome {
     pub files: Files,
     /// Paths that someone else changed and that were left, or need a choice.
     pub foreign: Vec<RepoPath>,
+    /// Whether the index was asked to go there too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub staged: bool,
+    /// Whether HEAD was asked to go there too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub head: bool,
     /// How to go on with the conversation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub native: Option<super::native::Native>,
@@ -154,11 +164,13 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         dry_run: options.dry_run,
         force: options.force,
         paths: &paths,
+        staged: options.staged,
+        head: options.head,
     };
     if !options.dry_run {
         moving::make_current(app, options.session.as_deref(), &tip)?;
     }
-    moving::go(app, recording, &history, &destination, present, plan, chat)
+    moving::go(app, recording, &history, &destination, Moved { code: present.zip(plan), chat })
 }
 
 /// The newest stop (or with `--step` the previous checkpoint of any kind) on the live line whose plan is not empty.

@@ -25,6 +25,7 @@ mod plain_git;
 mod recordings;
 mod shapes;
 mod share;
+mod staged;
 mod state;
 mod support;
 mod support_works;

@@ -56,6 +56,12 @@ pub struct HowArgs {
     /// Take files that someone else changed back too
     #[arg(long)]
     all: bool,
+    /// The index goes there too: what was staged then is staged again
+    #[arg(long)]
+    staged: bool,
+    /// HEAD goes there too: to its branch, or detached where that has moved on; no branch moves
+    #[arg(long)]
+    head: bool,
     /// Also in the middle of a merge or rebase, or to an empty tree
     #[arg(long)]
     force: bool,
@@ -106,6 +112,8 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
         dry_run: args.how.dry_run,
         foreign: foreign(&args.how),
         paths: args.how.paths.clone(),
+        staged: args.how.staged,
+        head: args.how.head,
         force: args.how.force,
     };
     let outcome = match rewind::run(&app, &options) {
@@ -131,6 +139,8 @@ pub fn run_redo(context: &mut Context, how: HowArgs) -> Result<u8> {
         dry_run: how.dry_run,
         foreign: foreign(&how),
         paths: how.paths,
+        staged: how.staged,
+        head: how.head,
         force: how.force,
     };
     let outcome = match redo::run(&app, &options) {

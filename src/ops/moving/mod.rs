@@ -1,0 +1,256 @@
+//! What rewind, redo and revert share: the choice, the safety checkpoint, the two halves, and the checkpoint at the end.
+
+mod chat;
+mod files;
+mod git_state;
+
+use super::choice::{self, Foreign};
+use super::native;
+use super::record::{Purpose, Recording};
+use super::rewind::{Outcome, Place};
+use super::settle::Then;
+use super::{App, Failure, FailureKind, Result, state_record};
+use crate::base::{RepoPath, text};
+use crate::engine::history::History;
+use crate::engine::store::Tip;
+use crate::engine::stream::Check;
+use crate::engine::{Plan, Snapshot, journal, local};
+use crate::git::head::Operation;
+use crate::model::checkpoint::Movement;
+use crate::model::{Checkpoint, Kind, Mode};
+use git_state::GitState;
+
+pub use chat::ChatMove;
+pub use files::{Files, leave, paths, plan};
+
+/// Where a move goes and on what terms.
+#[derive(Clone, Copy, Debug)]
+pub struct Destination<'a> {
+    /// `rewind` or `redo`.
+    pub kind: Kind,
+    /// Which half.
+    pub mode: Mode,
+    /// The checkpoint to go to.
+    pub target: &'a Checkpoint,
+    /// On a redo: the number of the rewind.
+    pub redone: Option<u64>,
+    /// What to do with paths that someone else changed.
+    pub foreign: Foreign,
+    /// Only say it.
+    pub dry_run: bool,
+    /// Also to an empty tree.
+    pub force: bool,
+    /// Only these paths.
+    pub paths: &'a [RepoPath],
+    /// The index goes there too.
+    pub staged: bool,
+    /// HEAD goes there too.
+    pub head: bool,
+}
+
+/// What moves.
+#[derive(Debug)]
+pub struct Moved {
+    /// The files as they are, and what becomes of them; `None` where only the conversation moves.
+    pub code: Option<(Snapshot, Plan)>,
+    /// The conversation.
+    pub chat: Option<ChatMove>,
+}
+
+/// Takes up what the conversation has grown by since the last hook, so that nothing of it is lost.
+pub fn begin(app: &App<'_>, tip: Tip) -> Result<Recording> {
+    let live = tip.session.agent.live.clone();
+    let path = native::transcript_here(app, &tip.session)?;
+    let mut recording = Recording::on(app, tip)?;
+    if let (Some(native), Some(path)) = (live, path)
+        && path.is_file()
+    {
+        recording.capture_chat(app, &native, Some(&path), Check::Tail)?;
+        super::turn::extend(&mut recording, &native);
+    }
+    Ok(recording)
+}
+
+/// Commands that name a session make it the one of this worktree.
+pub fn make_current(app: &App<'_>, named: Option<&str>, tip: &Tip) -> Result<()> {
+    if named.is_some() {
+        let current = local::Current { session: tip.session.id, cleared: false };
+        local::set_current(&app.repo, Some(&current))?;
+    }
+    Ok(())
+}
+
+/// The tip that a recording goes on.
+pub fn tip_of(recording: &Recording) -> Result<&Tip> {
+    recording.tip.as_ref().ok_or_else(|| Failure::new(FailureKind::Internal, "internal", "a recording without a tip"))
+}
+
+/// Files are not moved while git is in the middle of something.
+pub fn refuse_during_operation(app: &App<'_>, mode: Mode, force: bool) -> Result<()> {
+    let what = match app.repo.operation()? {
+        Some(Operation::Merge) => "a merge",
+        Some(Operation::Rebase) => "a rebase",
+        Some(Operation::CherryPick) => "a cherry-pick",
+        Some(Operation::Revert) => "a revert",
+        Some(Operation::Bisect) | None => return Ok(()),
+    };
+    if !mode.code() || force {
+        return Ok(());
+    }
+    Err(Failure::new(FailureKind::Refused, "rewind.operation", format!("{what} is in progress; nothing was changed"))
+        .hint("Finish or abort it first, or add --force."))
+}
+
+/// Carries a move out, or says what it would do.
+pub fn go(
+    app: &App<'_>,
+    recording: Recording,
+    history: &History,
+    to: &Destination<'_>,
+    mut moved: Moved,
+) -> Result<Outcome> {
+    let tip = tip_of(&recording)?.clone();
+    let foreign = settle_foreign(app, &tip, history, to, &mut moved)?;
+    let needs_choice = to.foreign == Foreign::Ask && !foreign.is_empty();
+    let plan = moved.code.as_ref().map(|(_, plan)| plan);
+    let mut outcome = Outcome {
+        session: tip.session.id,
+        mode: to.mode,
+        dry_run: to.dry_run,
+        target: Place::from(to.target),
+        from: None,
+        checkpoint: None,
+        commit: None,
+        tree: plan.map(|p| p.result),
+        files: plan.map(Files::of).unwrap_or_default(),
+        foreign,
+        staged: to.staged,
+        head: to.head,
+        native: None,
+        turns: moved.chat.as_ref().map(ChatMove::turns),
+        removed_prompt: None,
+        needs_choice,
+    };
+    if to.dry_run {
+        return Ok(outcome);
+    }
+    if needs_choice {
+        let verb = match to.kind {
+            Kind::Redo => "session redo".to_owned(),
+            _ => format!("session rewind {} {}", to.mode, to.target.number),
+        };
+        return Err(choice::needed(&verb, &outcome.foreign).target(to.target.number.to_string()));
+    }
+    if moved.chat.as_ref().is_some_and(|chat| chat.stays(&recording)) {
+        moved.chat = None;
+    }
+    let git = match &moved.code {
+        Some((present, _)) if to.staged || to.head => {
+            let state = GitState::of(app, to.target)?;
+            state.differs(app, to, present)?.then_some(state)
+        }
+        _ => None,
+    };
+    if moved.code.as_ref().is_none_or(|(_, plan)| plan.is_empty()) && moved.chat.is_none() && git.is_none() {
+        return Err(nothing_to_do(to));
+    }
+    files::refuse_obstacles(app, to, moved.code.as_ref().map(|(_, plan)| plan))?;
+
+    // The safety checkpoint: what is there now can be had back.
+    let turn = recording.live_rows().last().map(|at| recording.rows[*at].turn);
+    let before = recording.finish(app, Purpose::new(Kind::PreRewind, turn, "the state before a move"))?.tip;
+    let from = before.checkpoint.number;
+    let mut recording = Recording::on(app, before)?;
+    let then = Then { kind: to.kind, from, target: to.target.number, mode: to.mode, redone: to.redone };
+    let restored = moved.code.as_ref().filter(|(_, plan)| !plan.is_empty());
+    if let Some((present, plan)) = restored {
+        files::write(app, &recording, to, present, plan, &then)?;
+    }
+    if let Some(git) = &git {
+        git.restore(app, to)?;
+        recording.head = app.repo.head()?;
+    }
+    // Where neither moved, the files are as they shall be, and as the safety checkpoint has them.
+    match restored {
+        Some((_, plan)) => recording.set_code(files::verify(app, plan)?),
+        None if git.is_some() => recording.capture_code(app, None).map(drop)?,
+        None => {}
+    }
+    if let Some(chat) = &moved.chat {
+        let (native, removed) = chat.carry_out(app, &mut recording)?;
+        // The conversation's own half of the state goes with it; what was set stays.
+        recording.state.from = Some(state_record::moved_to(app, &recording, to.target.meta_tree)?);
+        outcome.native = Some(native);
+        outcome.removed_prompt = removed;
+    }
+    let mut purpose = Purpose::new(to.kind, to.target.turn, title(to)).always();
+    purpose.movement = Some(Movement { from, target: to.target.number, mode: to.mode, redone: to.redone });
+    let appended = recording.finish(app, purpose)?;
+    if restored.is_some() {
+        journal::remove(&app.repo)?;
+    }
+    outcome.from = Some(from);
+    outcome.checkpoint = Some(appended.tip.checkpoint.number);
+    outcome.commit = Some(appended.tip.checkpoint.code);
+    outcome.tree = Some(appended.tip.code_tree);
+    outcome.turns = outcome.turns.map(|_| appended.tip.session.turns as usize);
+    Ok(outcome)
+}
+
+/// The paths that someone else changed; with `--mine` the plan then leaves them. Paths that were picked by name are chosen,
+/// and a revert keeps by its merge what others changed.
+fn settle_foreign(
+    app: &App<'_>,
+    tip: &Tip,
+    history: &History,
+    to: &Destination<'_>,
+    moved: &mut Moved,
+) -> Result<Vec<RepoPath>> {
+    let Some((present, plan)) = &mut moved.code else { return Ok(Vec::new()) };
+    if to.kind == Kind::Revert || !to.paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    let foreign = choice::foreign_paths(app, tip, history, to.target, present, plan)?;
+    if to.foreign == Foreign::Mine && !foreign.is_empty() {
+        *plan = leave(app, history, to.target, present, to.paths, &foreign)?;
+    }
+    Ok(foreign)
+}
+
+fn title(to: &Destination<'_>) -> String {
+    if to.kind == Kind::Revert {
+        return format!("turn {} taken back", to.target.turn.unwrap_or_default());
+    }
+    let what = match to.mode {
+        Mode::Code => "code",
+        Mode::Chat => "chat",
+        Mode::Both => "code and chat",
+    };
+    let title = to.target.title.to_string();
+    // What a move says of its own target would only be said again.
+    let about = match to.target.kind {
+        Kind::Rewind | Kind::Redo | Kind::PreRewind => String::new(),
+        _ if title.is_empty() => String::new(),
+        _ => format!(": {}", text::first_line(&title, 60)),
+    };
+    format!("{what} to {}{about}", to.target.number)
+}
+
+fn nothing_to_do(to: &Destination<'_>) -> Failure {
+    if to.kind == Kind::Revert {
+        let turn = to.target.turn.unwrap_or_default();
+        let message = format!("turn {turn} changed nothing that is still there: nothing to take back");
+        return Failure::new(FailureKind::Failed, "revert.nothing", message).target(turn.to_string());
+    }
+    let what = match to.mode {
+        Mode::Code => "the files are",
+        Mode::Chat => "the conversation is",
+        Mode::Both => "files and conversation are",
+    };
+    Failure::new(
+        FailureKind::Failed,
+        "rewind.nothing",
+        format!("{what} already as at checkpoint {}: nothing to do", to.target.number),
+    )
+    .target(to.target.number.to_string())
+}
