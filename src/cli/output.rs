@@ -372,7 +372,7 @@ mod tests {
 
     #[test]
     fn messages_break_between_words_and_a_word_too_long_stays_whole() {
-        assert_eq!(wrapped("a note that is longer", 12, 6), "a\nnote that is\nlonger");
+        assert_eq!(wrapped("a note that is longer", 12, 6), "a note\nthat is\nlonger");
         assert_eq!(wrapped("  path/that/is/long\nb", 8, 0), "  path/that/is/long\nb");
         assert_eq!(wrapped("fits as it is", 80, 0), "fits as it is");
     }

@@ -1,7 +1,8 @@
 //! `disable`: takes out exactly what `enable` put in. Sessions stay.
 
 use super::enable::{self, Outcome};
-use super::{App, Result};
+use super::git_install::{self, Plan};
+use super::{App, Result, state_file};
 use crate::agents::FileEdit;
 use crate::engine::local;
 
@@ -27,13 +28,21 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         }
     }
     let mut changes: Vec<_> = edits.iter().map(|(agent, edit)| enable::describe(agent, edit)).collect();
+    let mut installed = installed;
+    installed.retain(|i| !edits.iter().any(|(_, e)| e.path.to_string_lossy() == i.path));
+    let (is_last, state_lines) = (installed.is_empty(), state_file::exclude_lines(app)?);
     // Lines for files of ours that are now gone or without us go too.
     let lines: Vec<String> = enable::excluded_lines(app)?
         .into_iter()
         .filter(|line| !edits.iter().any(|(_, e)| format!("/{}", e.path.display()) == *line))
+        .filter(|line| !(is_last && state_lines.contains(line)))
         .collect();
     let exclude = enable::exclude_edit(app, &lines)?;
     changes.extend(exclude.as_ref().map(|(before, after)| enable::exclude_change(before, after)));
+    // git's hooks serve every agent: they go with the last one.
+    let others = enable::enabled_agents(app)?.iter().any(|a| !chosen.iter().any(|c| c.kind() == a));
+    let hooks = if others { Plan::default() } else { git_install::uninstall(app)? };
+    changes.extend(hooks.changes(app)?);
     if !options.dry_run {
         for (_, edit) in &edits {
             enable::apply(&root, edit)?;
@@ -41,11 +50,20 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         if let Some((_, after)) = &exclude {
             enable::write_exclude(app, after)?;
         }
-        let mut installed = installed;
-        installed.retain(|i| !edits.iter().any(|(_, e)| e.path.to_string_lossy() == i.path));
+        if is_last {
+            state_file::remove_unchanged(app)?;
+        }
+        if !others {
+            hooks.apply_uninstall(app)?;
+        }
         local::set_installed(&app.repo, &installed)?;
         // Without hooks nothing runs here any more.
         local::set_current(&app.repo, None)?;
     }
-    Ok(Outcome { agents: chosen.iter().map(|a| a.kind().to_owned()).collect(), changes, dry_run: options.dry_run })
+    Ok(Outcome {
+        agents: chosen.iter().map(|a| a.kind().to_owned()).collect(),
+        changes,
+        by_hand: Vec::new(),
+        dry_run: options.dry_run,
+    })
 }

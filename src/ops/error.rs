@@ -72,6 +72,11 @@ impl Failure {
         Self { kind, code, message: message.into(), hint: None, target: None, details: Vec::new() }
     }
 
+    /// Whether a file could not be read or written.
+    pub fn is_about_a_file(&self) -> bool {
+        matches!(self.code, "io.failed" | "io.full" | "io.missing" | "io.permission")
+    }
+
     /// Adds what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

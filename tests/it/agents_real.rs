@@ -417,9 +417,11 @@ fn where_claude_is_installed_it_may_run_twice_or_elsewhere() {
     let Some(desk) = Desk::new("elsewhere") else { return };
     let repo = &desk.repo;
     // Two at once in one worktree: two sessions, and each one's changes are foreign to the other.
+    // Each waits for the other's file, so that both turns are open however slow the machine is.
+    let wait = |file: &str| format!("for i in $(seq 600); do [ -e {file} ] && break; sleep 0.05; done");
     let prompts = [
-        "A\n@write @/a1.txt 1\n@bash sleep 1; echo x > a2.txt",
-        "B\n@write @/b1.txt 1\n@bash sleep 1; echo x > b2.txt",
+        format!("A\n@write @/a1.txt 1\n@bash {}; echo x > a2.txt", wait("b1.txt")),
+        format!("B\n@bash {}\n@write @/b1.txt 1\n@bash echo x > b2.txt", wait("a1.txt")),
     ];
     let said: Vec<Said> = std::thread::scope(|scope| {
         let started: Vec<_> = prompts

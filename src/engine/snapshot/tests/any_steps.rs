@@ -38,7 +38,7 @@ fn steps() -> impl proptest::strategy::Strategy<Value = Vec<Step>> {
         &["add", "-A"] as &'static [_],
         &["add", "-A", "-f"],
         &["commit", "-q", "--allow-empty", "-m", "c"],
-        &["rm", "-r", "-q", "--cached", "--ignore-unmatch", "a"],
+        &["rm", "-r", "-q", "-f", "--cached", "--ignore-unmatch", "a"],
         &["read-tree", "--empty"],
         &["stash", "list"],
     ]);
