@@ -72,11 +72,8 @@ pub enum Command {
     #[command(visible_alias = "load")]
     Resume(resume::Args),
     Continue(resume::ContinueArgs),
-    /// Show and set what a session is about and what is open: .session-state.json
     State(state::Args),
-    /// Send sessions to a remote
     Push(push::Args),
-    /// Get the sessions that a remote has
     Pull(pull::Args),
     /// Show where this worktree stands
     Status,

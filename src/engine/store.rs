@@ -40,7 +40,7 @@ pub fn tip(repo: &Repo, id: SessionId) -> Result<Option<Tip>> {
 
 /// What was fetched: sessions of remotes with their tips, in the order of remotes and ids.
 pub fn tracked(repo: &Repo) -> Result<Vec<(RemoteKey, SessionId, Oid)>> {
-    let refs = repo.refs.list(RefName::fetched_prefix())?;
+    let refs = repo.refs.list(RefName::tracking_prefix())?;
     Ok(refs.into_iter().filter_map(|(name, oid)| name.as_tracking().map(|(key, id)| (key, id, oid))).collect())
 }
 

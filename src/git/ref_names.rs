@@ -14,6 +14,8 @@ const HEADS: &str = "refs/sessions/heads/";
 /// All that is ours.
 const ALL: &str = "refs/sessions/";
 const BRANCHES: &str = "refs/heads/";
+const TAGS: &str = "refs/tags/";
+const NOTES: &str = "refs/notes/sessions";
 const REMOTES: &str = "refs/sessions/remotes/";
 /// What a tracking ref has between the remote and the session.
 const TRACKED_HEADS: &str = "/heads/";
@@ -21,8 +23,6 @@ const TRACKED_HEADS: &str = "/heads/";
 const REMOTE_LENGTH: usize = 35;
 /// What a remote shows of itself when asked what it has of a project: its branches, its tags and its sessions.
 pub const ADVERTISED: [&str; 3] = ["refs/heads/*", "refs/tags/*", "refs/sessions/heads/*"];
-const TAGS: &str = "refs/tags/";
-const NOTES: &str = "refs/notes/sessions";
 
 /// A full, valid ref name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,9 +56,22 @@ impl RefName {
         Self(format!("{REMOTES}{}{TRACKED_HEADS}{id}", remote.0))
     }
 
-    /// The prefix of all sessions that were fetched, for listing.
-    pub const fn fetched_prefix() -> &'static str {
+    /// The prefix of all tracking refs, for listing.
+    pub const fn tracking_prefix() -> &'static str {
         REMOTES
+    }
+
+    /// The prefix of the branches of a remote as git itself tracks them.
+    pub fn remote_branches_prefix(remote: &str) -> String {
+        format!("refs/remotes/{remote}/")
+    }
+
+    /// Whether a refspec's side takes in sessions, as `refs/*` does.
+    pub fn pattern_takes_sessions(pattern: &str) -> bool {
+        match pattern.split_once('*') {
+            Some((before, after)) => after.is_empty() && (HEADS.starts_with(before) || before.starts_with(HEADS)),
+            None => pattern.starts_with(HEADS),
+        }
     }
 
     /// The prefix of all session heads, for listing.
@@ -81,23 +94,9 @@ impl RefName {
         TAGS
     }
 
-    /// The prefix of what was fetched from a remote of that name.
-    pub fn tracking_prefix(remote: &str) -> String {
-        format!("refs/remotes/{remote}/")
-    }
-
     /// `refs/notes/sessions`.
     pub fn notes() -> Self {
         Self(NOTES.to_owned())
-    }
-
-    /// Whether the left side of a refspec takes refs of ours with it: it names one, or a pattern that covers them.
-    pub fn is_source_of_ours(source: &str) -> bool {
-        let source = source.trim_start_matches('+');
-        match source.split_once('*') {
-            Some((before, after)) => after.is_empty() && (ALL.starts_with(before) || before.starts_with(ALL)),
-            None => source.starts_with(ALL),
-        }
     }
 
     /// Whether a value of `notes.rewriteRef` covers our notes.
@@ -229,6 +228,24 @@ mod tests {
     }
 
     #[test]
+    fn a_refspec_that_takes_in_sessions_is_known() {
+        for wide in ["refs/*", "refs/sessions/*", "refs/sessions/heads/*", "refs/sessions/heads/x", "*"] {
+            assert!(RefName::pattern_takes_sessions(wide), "{wide}");
+        }
+        for narrow in [
+            "refs/heads/*",
+            "refs/tags/*",
+            "refs/heads/main",
+            "HEAD",
+            "refs/sessions/lessons",
+            "refs/*/main",
+            "refs/sess",
+        ] {
+            assert!(!RefName::pattern_takes_sessions(narrow), "{narrow}");
+        }
+    }
+
+    #[test]
     fn what_we_never_form_is_no_tracking_ref() {
         for text in ["a.b", "a/b", "%", "%2F", "%61", ""] {
             let name = RefName(format!("{REMOTES}{text}{TRACKED_HEADS}{}", some_id()));
@@ -245,13 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn refspecs_that_take_sessions_along_are_known() {
-        for spec in ["refs/*", "+refs/*", "refs/sessions/*", "+refs/sessions/heads/*", "refs/sessions/heads/x", "*"] {
-            assert!(RefName::is_source_of_ours(spec), "{spec}");
-        }
-        for spec in ["refs/heads/*", "main", "refs/notes/*", "refs/*/main", "refs/sess"] {
-            assert!(!RefName::is_source_of_ours(spec), "{spec}");
-        }
+    fn a_rewrite_setting_that_covers_our_notes_is_known() {
         assert!(RefName::covers_notes("refs/notes/*") && RefName::covers_notes("refs/notes/sessions"));
         assert!(!RefName::covers_notes("refs/notes/commits"));
     }

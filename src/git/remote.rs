@@ -128,7 +128,7 @@ pub fn exposures(repo: &Repo) -> Result<Vec<Exposure>> {
         let text = value.to_str_lossy();
         let wide = match setting {
             "mirror" => repo.config.bool(&key)?.unwrap_or(false),
-            _ => RefName::is_source_of_ours(text.split(':').next().unwrap_or_default()),
+            _ => RefName::pattern_takes_sessions(text.trim_start_matches(['+', '^']).split(':').next().unwrap_or("")),
         };
         if wide {
             found.push(Exposure { remote: remote.to_owned(), value: text.into_owned(), setting: key.clone() });

@@ -224,7 +224,7 @@ fn weigh(
         return Ok(plan);
     }
     let tracked = match &plan.to.configured {
-        Some(name) => repo.refs.list(&RefName::tracking_prefix(name))?,
+        Some(name) => repo.refs.list(&RefName::remote_branches_prefix(name))?,
         None => Vec::new(),
     };
     let advertised = there.sessions.iter().map(|(_, oid)| *oid).chain(there.others.iter().copied());

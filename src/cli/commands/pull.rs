@@ -6,7 +6,7 @@ use crate::cli::theme::paint;
 use crate::ops::pull::{self, Case};
 use crate::ops::{FailureKind, Result};
 
-/// Gets the sessions that a remote has.
+/// Get the sessions that a remote has
 ///
 /// Sessions of others are listed then and can be shown, rewound, resumed and forked. Your own are fast-forwarded. Where a
 /// session went on both there and here, the remote's line keeps the id and yours goes on as a fork: nothing is lost.

@@ -9,7 +9,7 @@ use crate::ops::{FailureKind, Result};
 /// Lines of a list that a person is shown.
 const SHOWN: usize = 12;
 
-/// Sends sessions to a remote, where teammates pull them.
+/// Send sessions to a remote, where teammates pull them
 ///
 /// First it says what would leave this machine: sessions, commits of the project that the remote does not have, untracked
 /// files. Transcripts go out as they are, not redacted. It then wants a yes: on the terminal, or by --yes.
