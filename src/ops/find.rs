@@ -56,15 +56,21 @@ pub fn remotes(app: &App<'_>) -> Result<HashMap<SessionId, Vec<RemoteKey>>> {
     Ok(remotes)
 }
 
-/// Whether another of these sessions is this one's own line gone on after a divergence: that one keeps name and label, and
-/// agents that ran here go on there.
-pub fn gives_way(one: &Found, among: &[Found]) -> bool {
-    let Ok(session) = &one.session else { return false };
-    among.iter().filter_map(|f| f.session.as_ref().ok()).any(|other| {
-        other.lineage.as_ref().is_some_and(|l| l.parent_session == one.id)
-            && other.label == session.label
-            && other.created_at == session.created_at
-    })
+/// Those of these sessions whose own line went on as a fork after a divergence: the fork keeps name and label, and agents
+/// that ran here go on there.
+pub fn given_way(found: &[Found]) -> HashSet<SessionId> {
+    let readable = || found.iter().filter_map(|f| f.session.as_ref().ok());
+    let forks: Vec<(SessionId, &Session)> =
+        readable().filter_map(|s| s.lineage.as_ref().map(|l| (l.parent_session, s))).collect();
+    if forks.is_empty() {
+        return HashSet::new();
+    }
+    let by_id: HashMap<SessionId, &Session> = readable().map(|s| (s.id, s)).collect();
+    // Any other fork has a label and a beginning of its own.
+    let is_own_line =
+        |fork: &Session, parent: &Session| fork.label == parent.label && fork.created_at == parent.created_at;
+    let parents = forks.into_iter().filter(|(id, fork)| by_id.get(id).is_some_and(|p| is_own_line(fork, p)));
+    parents.map(|(id, _)| id).collect()
 }
 
 fn newest_first(found: &mut [Found]) {
@@ -164,7 +170,8 @@ pub fn by_text(app: &App<'_>, text: &str) -> Result<SessionId> {
     }
     let found = all(app)?;
     let lower = text.to_lowercase();
-    if let Some(id) = by_name(&found, text, |f| !gives_way(f, &found))? {
+    let given = given_way(&found);
+    if let Some(id) = by_name(&found, text, |f| !given.contains(&f.id))? {
         return Ok(id);
     }
     if ["latest", "last", "recent"].contains(&lower.as_str()) {
@@ -179,7 +186,7 @@ pub fn by_text(app: &App<'_>, text: &str) -> Result<SessionId> {
     if let Some((remote, name)) = text.rsplit_once('/') {
         let remotes = remotes(app)?;
         let is_there = |f: &Found| remotes.get(&f.id).is_some_and(|keys| keys.iter().any(|k| k.shown() == remote));
-        let there: Vec<&Found> = others.iter().chain(found.iter().filter(|f| gives_way(f, &found))).collect();
+        let there: Vec<&Found> = others.iter().chain(found.iter().filter(|f| given.contains(&f.id))).collect();
         let named = |f: &&&Found| is_there(f) && has_name(f, &name.to_lowercase());
         let matches: Vec<&Found> = there.iter().filter(named).copied().collect();
         if !matches.is_empty() {
@@ -254,5 +261,6 @@ pub fn by_native(app: &App<'_>, native: &str) -> Result<Option<SessionId>> {
     }
     let found = all(app)?;
     let owners = || found.iter().filter(|f| f.session.as_ref().is_ok_and(owns));
-    Ok(owners().find(|f| !gives_way(f, &found)).or_else(|| owners().next()).map(|f| f.id))
+    let given = given_way(&found);
+    Ok(owners().find(|f| !given.contains(&f.id)).or_else(|| owners().next()).map(|f| f.id))
 }

@@ -1,6 +1,6 @@
 //! `list`: the sessions of the repository, the newest first; the damaged ones named, not hidden.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde::Serialize;
 
@@ -82,9 +82,10 @@ pub struct Outcome {
 pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let mut found = find::all(app)?;
     let remotes = find::remotes(app)?;
-    let given: HashSet<SessionId> = found.iter().filter(|f| find::gives_way(f, &found)).map(|f| f.id).collect();
-    let own: Vec<(SessionId, Option<String>)> =
-        found.iter().filter(|f| !given.contains(&f.id)).map(|f| (f.id, name_of(f))).collect();
+    let given = find::given_way(&found);
+    let keeps_name = |f: &&find::Found| !given.contains(&f.id);
+    let names: HashMap<String, SessionId> =
+        found.iter().rev().filter(keeps_name).filter_map(|f| Some((name_of(f)?.to_lowercase(), f.id))).collect();
     found.extend(find::pulled(app)?);
     found.sort_by_key(|f| std::cmp::Reverse(f.session.as_ref().ok().map(|s| s.updated_at)));
     let ids: Vec<String> = found.iter().map(|f| f.id.to_string()).collect();
@@ -103,9 +104,8 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         if options.here && session.cwd != cwd {
             continue;
         }
-        let taken = session.name.as_ref().filter(|name| {
-            own.iter().any(|(id, n)| *id != found.id && n.as_ref().is_some_and(|n| n.eq_ignore_ascii_case(name)))
-        });
+        let taken =
+            session.name.as_ref().filter(|n| names.get(&n.to_lowercase()).is_some_and(|holder| *holder != found.id));
         let there = remotes
             .get(&found.id)
             .and_then(|keys| keys.first())

@@ -110,7 +110,7 @@ fn change(
     let _lock = app.lock_worktree()?;
     settle::settle(app)?;
     let tip = match session {
-        Some(named) => Some(find::session(app, Some(named))?),
+        Some(named) => Some(find::own_session(app, Some(named))?),
         None => match find::default(app)? {
             Some(id) => Some(find::load(app, id)?),
             None => None,

@@ -238,10 +238,7 @@ fn before_anything_leaves_it_is_said_what_will() {
     assert_eq!(team.refs_there(), refs, "nothing was sent");
     let bare = format!("--git-dir={}", remote.display());
     assert!(a.session(["push", "origin", "--yes"]).success().stdout.contains("pushed"));
-    assert_eq!(
-        a.git([bare.as_str(), "rev-parse", &a.session_ref().to_string()]),
-        a.git(["rev-parse", &a.session_ref()])
-    );
+    assert_eq!(a.git([bare.as_str(), "rev-parse", &a.session_ref()]), a.git(["rev-parse", &a.session_ref()]));
     assert!(a.ask(["push"])["sessions"].as_array().expect("a list").is_empty(), "nothing more to send, nothing to ask");
 }
 
@@ -352,8 +349,10 @@ impl Daemon {
             let free = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
             let port = free.local_addr().expect("an address").port();
             drop(free);
-            let mut command = team.a.sandbox.command("git", base);
-            command.args(["daemon", "--verbose", "--export-all", "--enable=receive-pack", "--listen=127.0.0.1"]);
+            // Itself, and not `git daemon`, whose child it would be and which it would outlive.
+            let program = format!("{}/git-daemon", team.a.git(["--exec-path"]));
+            let mut command = team.a.sandbox.command(&program, base);
+            command.args(["--verbose", "--export-all", "--enable=receive-pack", "--listen=127.0.0.1"]);
             command.args([format!("--port={port}"), format!("--base-path={}", base.display())]);
             let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("git starts");
             let mut said = std::io::BufReader::new(child.stderr.take().expect("a pipe"));
