@@ -206,7 +206,7 @@ fn remotes(app: &App<'_>, findings: &mut Vec<Finding>) -> Result<()> {
                 "Name branches and tags in it. On a server of yours, `git config transfer.hideRefs` with our namespace keeps them out."
                     .to_owned()
             } else {
-                "Name branches in it; `session pull` fetches sessions.".to_owned()
+                "Name branches in it.".to_owned()
             },
             fixed: false,
         });
