@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub use error::{Error, Result};
 pub use hook::{Event, HookInput, Reply};
 pub use install::{FileEdit, InstallOptions};
-pub use transcript::{Keep, Parsed, ParsedTurn, Rewrite, Rewritten};
+pub use transcript::{Keep, Note, Noted, Parsed, ParsedTurn, Rewrite, Rewritten, ToolRun};
 
 /// Folders of the user that adapters need; read from the environment once, by the command line.
 #[derive(Clone, Debug, Default)]

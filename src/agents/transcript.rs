@@ -5,6 +5,55 @@ use std::path::{Path, PathBuf};
 
 use crate::base::{IdSource, Timestamp};
 use crate::model::session::Usage;
+use crate::model::state::{Todo, TodoStatus};
+
+/// Something in a turn that its state is derived from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// Where its line begins in the file.
+    pub at: u64,
+    /// What.
+    pub what: Note,
+}
+
+/// What can be noted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// The todo list as a whole.
+    Todos(Vec<Todo>),
+    /// One more todo.
+    TodoAdded(Todo),
+    /// A todo is gone.
+    TodoRemoved(String),
+    /// Another status or text of a todo.
+    TodoChanged {
+        /// Which.
+        id: String,
+        /// How far it is now, where that changed.
+        status: Option<TodoStatus>,
+        /// What it says now, where that changed.
+        content: Option<String>,
+    },
+    /// A tool ran.
+    Ran(ToolRun),
+}
+
+/// One run of a tool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToolRun {
+    /// Its name.
+    pub tool: String,
+    /// What it was run on: a command, or a file as the tool named it.
+    pub target: String,
+    /// Whether `target` is a command for a shell.
+    pub is_command: bool,
+    /// Whether it is a file that was written.
+    pub wrote: bool,
+    /// Whether it failed.
+    pub failed: bool,
+    /// What it said, cut in the middle; empty for a success that is no command.
+    pub output: String,
+}
 
 /// One turn as found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,6 +78,8 @@ pub struct ParsedTurn {
     pub tokens: Usage,
     /// The last text of the agent in it.
     pub last_text: Option<String>,
+    /// Todo lists and runs of tools, in order.
+    pub notes: Vec<Noted>,
     /// Whether it still is on the line of conversation that the agent would resume.
     pub active: bool,
 }

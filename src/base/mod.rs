@@ -10,6 +10,7 @@ pub mod lock;
 pub mod process;
 pub mod progress;
 pub mod repo_path;
+pub mod sha256;
 pub mod text;
 
 pub use clock::{Clock, Timestamp};

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use super::commands::{
     complete, demo, diff, disable, doctor, enable, fork, list, log, man, redo, resume, revert, rewind, save, show,
-    slash,
+    slash, state,
 };
 use super::output::ColorChoice;
 
@@ -72,6 +72,8 @@ pub enum Command {
     #[command(visible_alias = "load")]
     Resume(resume::Args),
     Continue(resume::ContinueArgs),
+    /// Show and set what a session is about and what is open: .session-state.json
+    State(state::Args),
     /// Show where this worktree stands
     Status,
     Doctor(doctor::Args),

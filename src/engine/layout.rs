@@ -5,7 +5,7 @@ use crate::base::RepoPath;
 use crate::git::{Error as GitError, FileMode, Objects, Oid, tree};
 use crate::model::session::Stream;
 use crate::model::snapshot::Modes;
-use crate::model::{Manifest, Session, Skipped, TurnRow, codec};
+use crate::model::{Manifest, Session, Skipped, StateRecord, TurnRow, codec};
 
 /// A path of the session tree; the parts are ours and always valid.
 fn path(text: &str) -> Result<RepoPath> {
@@ -20,6 +20,11 @@ pub fn manifest() -> Result<RepoPath> {
 /// `session.json`.
 pub fn session() -> Result<RepoPath> {
     path("session.json")
+}
+
+/// `state.json`.
+pub fn state() -> Result<RepoPath> {
+    path("state.json")
 }
 
 /// `skipped.json`.
@@ -82,6 +87,12 @@ pub fn read_skipped(objects: &Objects, tree: Oid) -> Result<Skipped> {
         Some(bytes) => Ok(codec::decode("skipped.json", &bytes)?),
         None => Ok(Skipped::default()),
     }
+}
+
+/// Reads `state.json`; `None` where it is absent.
+pub fn read_state(objects: &Objects, tree: Oid) -> Result<Option<StateRecord>> {
+    let bytes = read_blob(objects, tree, &state()?)?;
+    Ok(bytes.map(|bytes| codec::decode("state.json", &bytes)).transpose()?)
 }
 
 /// Reads `modes`; none where it is absent.

@@ -12,7 +12,7 @@ use crate::git::tree::Edit;
 use crate::git::{Error as GitError, Expected, FileMode, Head, NewCommit, Oid, RefEdit, RefName, Repo, tree};
 use crate::model::checkpoint::{Movement, code_message};
 use crate::model::snapshot::Modes;
-use crate::model::{Checkpoint, Kind, Manifest, Scope, Session, Skipped, codec};
+use crate::model::{Checkpoint, Kind, Manifest, Scope, Session, Skipped, StateRecord, codec};
 
 /// The newest checkpoint of a session, with what its trees say.
 #[derive(Clone, Debug)]
@@ -277,11 +277,19 @@ fn is_news(repo: &Repo, tip: &Tip, draft: &Draft, tree: Oid, meta_tree: Oid) -> 
     same.updated_at = tip.session.updated_at;
     same.ended_at = tip.session.ended_at;
     same.usage = tip.session.usage;
+    same.active_ms = tip.session.active_ms;
     same.turns = tip.session.turns;
     let quiet = codec::encode("session.json", &same)?;
     let blob = repo.objects.write_blob(&quiet)?;
-    let calmed = tree::edit(&repo.objects, meta_tree, vec![(layout::session()?, Some((FileMode::File, blob)))])?;
-    Ok(calmed != old.meta_tree)
+    let mut calmed = vec![(layout::session()?, Some((FileMode::File, blob)))];
+    // That the state now names the session's first checkpoint is none either.
+    let state = |tree| layout::read_state(&repo.objects, tree);
+    if let (Some(new), Some(before)) = (state(meta_tree)?, state(old.meta_tree)?)
+        && new == (StateRecord { base: new.base, ..before })
+    {
+        calmed.push((layout::state()?, tree::lookup(&repo.objects, old.meta_tree, &layout::state()?)?));
+    }
+    Ok(tree::edit(&repo.objects, meta_tree, calmed)? != old.meta_tree)
 }
 
 /// The changed paths for a subject line, cut at 60 characters.

@@ -1,3 +1,5 @@
 //! Floor 4: what is derived from sessions or done with them beyond saving and restoring.
 
+pub mod patch;
 pub mod secret_names;
+pub mod state;

@@ -17,6 +17,7 @@ pub mod head;
 pub mod hooks_dir;
 pub mod index;
 pub mod index_size;
+pub mod index_write;
 mod locate;
 mod loose;
 #[cfg(test)]

@@ -19,3 +19,8 @@ pub fn encode<T: Serialize>(what: &str, record: &T) -> Result<Vec<u8>> {
 pub fn decode<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|e| Error::Damaged { what: what.to_owned(), problem: e.to_string() })
 }
+
+/// The record in a JSON value.
+pub fn from_value<T: DeserializeOwned>(what: &str, value: serde_json::Value) -> Result<T> {
+    serde_json::from_value(value).map_err(|e| Error::Damaged { what: what.to_owned(), problem: e.to_string() })
+}

@@ -9,6 +9,7 @@ pub mod error;
 pub mod manifest;
 pub mod session;
 pub mod snapshot;
+pub mod state;
 pub mod trailers;
 pub mod turn;
 
@@ -17,4 +18,5 @@ pub use error::{Error, Result};
 pub use manifest::Manifest;
 pub use session::Session;
 pub use snapshot::{SkipReason, Skipped, SkippedPath};
+pub use state::{State, StateRecord};
 pub use turn::TurnRow;

@@ -155,6 +155,9 @@ pub struct Session {
     /// Tokens of the live stream's turns.
     #[serde(default)]
     pub usage: Usage,
+    /// Time in which something happened, pauses of more than half an hour left out.
+    #[serde(default)]
+    pub active_ms: u64,
     /// What we do not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,

@@ -2,7 +2,7 @@
 
 use super::enable::{self, Outcome};
 use super::git_install::{self, Plan};
-use super::{App, Result};
+use super::{App, Result, state_file};
 use crate::agents::FileEdit;
 use crate::engine::local;
 
@@ -28,10 +28,14 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         }
     }
     let mut changes: Vec<_> = edits.iter().map(|(agent, edit)| enable::describe(agent, edit)).collect();
+    let mut installed = installed;
+    installed.retain(|i| !edits.iter().any(|(_, e)| e.path.to_string_lossy() == i.path));
+    let (is_last, state_lines) = (installed.is_empty(), state_file::exclude_lines(app)?);
     // Lines for files of ours that are now gone or without us go too.
     let lines: Vec<String> = enable::excluded_lines(app)?
         .into_iter()
         .filter(|line| !edits.iter().any(|(_, e)| format!("/{}", e.path.display()) == *line))
+        .filter(|line| !(is_last && state_lines.contains(line)))
         .collect();
     let exclude = enable::exclude_edit(app, &lines)?;
     changes.extend(exclude.as_ref().map(|(before, after)| enable::exclude_change(before, after)));
@@ -46,11 +50,12 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         if let Some((_, after)) = &exclude {
             enable::write_exclude(app, after)?;
         }
+        if is_last {
+            state_file::remove_unchanged(app)?;
+        }
         if !others {
             hooks.apply_uninstall(app)?;
         }
-        let mut installed = installed;
-        installed.retain(|i| !edits.iter().any(|(_, e)| e.path.to_string_lossy() == i.path));
         local::set_installed(&app.repo, &installed)?;
         // Without hooks nothing runs here any more.
         local::set_current(&app.repo, None)?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::git_install::{self, ByHand, Plan};
-use super::{App, Failure, FailureKind, Result};
+use super::{App, Failure, FailureKind, Result, state_file};
 use crate::agents::{self, Agent, FileEdit, InstallOptions};
 use crate::base::file::{self, Durability};
 use crate::base::{Error as BaseError, RepoPath};
@@ -96,6 +96,11 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     for (_, edit) in &edits {
         let line = format!("/{}", edit.path.display());
         if edit.exclude && edit.after.is_some() && !excluded.contains(&line) && !is_tracked(app, &edit.path)? {
+            excluded.push(line);
+        }
+    }
+    for line in state_file::exclude_lines(app)? {
+        if !excluded.contains(&line) {
             excluded.push(line);
         }
     }
@@ -201,7 +206,8 @@ pub fn apply(root: &Path, edit: &FileEdit) -> Result<()> {
     Ok(())
 }
 
-fn is_tracked(app: &App<'_>, path: &Path) -> Result<bool> {
+/// Whether HEAD has the path.
+pub fn is_tracked(app: &App<'_>, path: &Path) -> Result<bool> {
     let Some(head) = app.repo.head()?.commit else { return Ok(false) };
     let tree = app.repo.objects.read_commit(head)?.tree;
     let path = RepoPath::new(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()))?;

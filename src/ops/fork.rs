@@ -182,6 +182,8 @@ fn first_checkpoint(app: &App<'_>, point: &Tip, fork: Fork<'_>) -> Result<Tip> {
     session.worktree = fork.repo.worktree_name();
     session.cwd = fork.cwd.to_string_lossy().into_owned();
     session.created_at = now;
+    session.updated_at = now;
+    session.active_ms = 0;
     session.ended_at = None;
     let mut purpose = Purpose::new(Kind::Fork, None, fork.title).always();
     purpose.parent_session = Some(parent);

@@ -28,6 +28,9 @@ pub mod rewind;
 pub mod save;
 pub mod settle;
 pub mod show;
+pub mod state;
+pub mod state_file;
+pub mod state_record;
 pub mod status;
 pub mod turn;
 

@@ -9,7 +9,7 @@ use super::native::{self, Conversation};
 use super::record::{Purpose, Recording};
 use super::rewind::{Outcome, Place};
 use super::settle::Then;
-use super::{App, Failure, FailureKind, Result};
+use super::{App, Failure, FailureKind, Result, state_record};
 use crate::base::{RepoPath, text};
 use crate::engine::history::{Half, History};
 use crate::engine::plan::{Action, Kept, Target};
@@ -314,6 +314,8 @@ pub fn go(
         && !chat_stays
     {
         let (native, removed) = move_chat(app, &mut recording, chat)?;
+        // The conversation's own half of the state goes with it; what was set stays.
+        recording.state.from = Some(state_record::moved_to(app, &recording, to.target.meta_tree)?);
         outcome.native = Some(native);
         outcome.removed_prompt = removed;
     }

@@ -4,15 +4,17 @@
 
 use std::path::Path;
 
-use super::{App, Caller, Result};
-use crate::agents::{self, Agent, Parsed};
+use super::state_record::StateChange;
+use super::{App, Caller, Result, state_file, state_record};
+use crate::agents::{self, Agent, Parsed, ParsedTurn};
 use crate::base::progress::Silent;
 use crate::base::{RepoPath, SessionId};
 use crate::engine::store::{Appended, Draft, DraftCode, Extras, Tip};
 use crate::engine::stream::{self, Check, Source};
 use crate::engine::{Snapshot, layout, local, snapshot, store};
+use crate::features::state::duration;
 use crate::git::tree::Edit;
-use crate::git::{FileMode, Head};
+use crate::git::{FileMode, Head, Oid};
 use crate::model::checkpoint::Movement;
 use crate::model::session::{AgentInfo, Usage};
 use crate::model::snapshot::Modes;
@@ -36,6 +38,8 @@ pub struct Recording {
     dirty_rows: Vec<usize>,
     /// What the live stream's new bytes hold, from the byte at which they were read.
     pub parsed: Option<Parsed>,
+    /// What the state takes from elsewhere than the conversation.
+    pub state: StateChange,
 }
 
 /// What the checkpoint is for.
@@ -116,6 +120,7 @@ impl Recording {
             edits: Vec::new(),
             dirty_rows: Vec::new(),
             parsed: None,
+            state: StateChange::default(),
             tip: Some(tip),
         })
     }
@@ -145,6 +150,7 @@ impl Recording {
             rows: 0,
             turns: 0,
             usage: Usage::default(),
+            active_ms: 0,
             extra: serde_json::Map::new(),
         };
         Ok(Self {
@@ -157,6 +163,7 @@ impl Recording {
             edits: Vec::new(),
             dirty_rows: Vec::new(),
             parsed: None,
+            state: StateChange::default(),
         })
     }
 
@@ -179,6 +186,11 @@ impl Recording {
             (!hinted).then(|| Extras { index: taken.index.clone(), modes: Modes::new(taken.umask, &taken.modes) });
         self.code = Some(DraftCode { tree: taken.tree, scope: taken.scope, skipped: taken.skipped.clone(), extras });
         Ok(taken)
+    }
+
+    /// The tree of the code as captured; `None` where it was not looked at.
+    pub fn code_tree(&self) -> Option<Oid> {
+        self.code.as_ref().map(|code| code.tree)
     }
 
     /// Takes over the code of another checkpoint, which the files were just brought to.
@@ -262,6 +274,13 @@ impl Recording {
             let below = app.inside(&app.cwd, &turn.files)?;
             turn.files = below.iter().map(|path| path.to_path().to_owned()).collect();
         }
+        if self.session.agent.live.as_deref() == Some(native) {
+            // Turns that were copied from another stream were noted there.
+            let own =
+                |t: &&ParsedTurn| !self.rows.iter().any(|r| r.stream != native && r.key.is_some() && r.key == t.key);
+            let turns = std::iter::once(&parsed.before).chain(parsed.turns.iter().filter(own));
+            self.state.notes = turns.flat_map(|t| t.notes.iter().cloned()).collect();
+        }
         self.parsed = Some(parsed);
         Ok(())
     }
@@ -319,9 +338,26 @@ impl Recording {
         self.session.usage += usage;
     }
 
-    /// Appends the checkpoint. `None` news leaves everything as it was.
-    pub fn finish(mut self, app: &App<'_>, purpose: Purpose) -> Result<Appended> {
+    /// Appends the checkpoint. Without news everything stays as it was. What is to be said of the state file is logged.
+    pub fn finish(self, app: &App<'_>, purpose: Purpose) -> Result<Appended> {
+        let (appended, notices) = self.finish_and_tell(app, purpose)?;
+        for notice in notices {
+            local::log(&app.repo, app.now(), &notice)?;
+        }
+        Ok(appended)
+    }
+
+    /// [`Recording::finish`], handing over what is to be said of the state file.
+    pub fn finish_and_tell(mut self, app: &App<'_>, purpose: Purpose) -> Result<(Appended, Vec<String>)> {
         self.refresh_live();
+        let mut notices = Vec::new();
+        // A tool's checkpoint takes over the state too.
+        let with_state = purpose.kind != Kind::Tool;
+        if with_state {
+            state_file::take_in(app, &mut self, &mut notices)?;
+            self.edits.extend(state_record::advance(app, &self)?);
+        }
+        let demanded = self.state.write_file;
         let place = |at: usize| self.unread.rows.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
         self.session.rows = place(self.rows.len());
         self.dirty_rows.sort_unstable();
@@ -331,6 +367,7 @@ impl Recording {
             self.edits.push((layout::row(place(*at))?, Some((FileMode::File, blob))));
         }
         let now = app.now().max(self.session.created_at);
+        self.session.active_ms += duration::active_between(self.session.updated_at, now);
         self.session.updated_at = now;
         let draft = Draft {
             kind: purpose.kind,
@@ -345,8 +382,11 @@ impl Recording {
             now,
             always: purpose.always,
         };
-        let mut writers = app.writers()?;
-        Ok(store::append(&app.repo, &mut writers, self.tip.as_ref(), draft)?)
+        let appended = store::append(&app.repo, &mut app.writers()?, self.tip.as_ref(), draft)?;
+        if with_state {
+            state_file::follow(app, &appended.tip, demanded, &mut notices)?;
+        }
+        Ok((appended, notices))
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Options {
     pub session: Option<String>,
     /// A title to set.
     pub title: Option<String>,
+    /// Also write the state file, though `enable` never ran here.
+    pub state: bool,
 }
 
 /// What was saved.
@@ -46,6 +48,9 @@ pub struct Outcome {
     pub scope: Scope,
     /// What was not taken.
     pub skipped: Vec<SkippedPath>,
+    /// What is to be said of the state file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<String>,
 }
 
 /// Saves.
@@ -59,7 +64,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let begun = tip.is_none();
     let mut recording = match tip {
         Some(tip) => moving::begin(app, tip)?,
-        None => Recording::begin(app, app.ids.session(), "none")?,
+        None => begin(app)?,
     };
     let taken = recording.capture_code(app, None)?;
     if let Some(title) = &options.title {
@@ -77,7 +82,8 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     }
     let title = options.title.clone().unwrap_or_else(|| recording.session.title.clone().unwrap_or_default());
     let turn = recording.open_live_row().map(|at| recording.rows[at].turn);
-    let appended = recording.finish(app, Purpose::new(Kind::Save, turn, title))?;
+    recording.state.write_file = options.state;
+    let (appended, notices) = recording.finish_and_tell(app, Purpose::new(Kind::Save, turn, title))?;
     let tip = appended.tip;
     if begun || options.session.is_some() {
         local::set_current(&app.repo, Some(&local::Current { session: tip.session.id, cleared: false }))?;
@@ -94,7 +100,13 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         tree: tip.code_tree,
         scope: tip.checkpoint.scope,
         skipped: taken.skipped.paths,
+        notices,
     })
+}
+
+/// Begins a session without an agent.
+pub fn begin(app: &App<'_>) -> Result<Recording> {
+    Recording::begin(app, app.ids.session(), "none")
 }
 
 /// The session that runs here: the agent's in whose shell we are, else the one of this worktree.

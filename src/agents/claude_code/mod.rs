@@ -5,6 +5,7 @@
 mod chain;
 mod commands;
 mod hooks;
+mod notes;
 mod parse;
 mod paths;
 mod records;

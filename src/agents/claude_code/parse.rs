@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::chain::Tree;
+use super::notes::Notes;
 use super::records::{Message, Record, written_path};
 use crate::agents::jsonl;
 use crate::agents::transcript::{Parsed, ParsedTurn};
@@ -39,6 +40,7 @@ struct Reader<'a> {
     tree: Tree<'a>,
     /// Usage of the messages of the open turn: an answer is written as several lines that repeat it.
     usage: HashMap<Cow<'a, str>, Usage>,
+    notes: Notes,
     custom_title: Option<String>,
 }
 
@@ -50,6 +52,7 @@ impl<'a> Reader<'a> {
             opened: Vec::new(),
             tree: Tree::new(offset > 0),
             usage: HashMap::new(),
+            notes: Notes::default(),
             custom_title: None,
         }
     }
@@ -71,7 +74,7 @@ impl<'a> Reader<'a> {
         let Some(message) = record.message() else { return };
         match record.prompt(&message) {
             Some(prompt) => self.open(start, prompt, record, Opened { uuid: Some(uuid), place }),
-            None => self.add(record, &message),
+            None => self.add(start, record, &message),
         }
     }
 
@@ -89,7 +92,7 @@ impl<'a> Reader<'a> {
         self.opened.push(opened);
     }
 
-    fn add(&mut self, record: &Record<'a>, message: &Message<'a>) {
+    fn add(&mut self, start: u64, record: &Record<'a>, message: &Message<'a>) {
         if let Some(model) = message.object.text("model").filter(|m| m != "<synthetic>") {
             self.parsed.model = Some(model.into_owned());
         }
@@ -97,7 +100,10 @@ impl<'a> Reader<'a> {
             self.count_tokens(message);
         }
         let own = !record.is_sidechain();
+        let noted =
+            message.blocks().iter().filter_map(|block| self.notes.read(start, record, block)).collect::<Vec<_>>();
         let turn = self.current();
+        turn.notes.extend(noted);
         for block in message.blocks() {
             match block.kind.as_ref() {
                 "tool_use" => {

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use crate::cli::Context;
 use crate::cli::args::SessionArg;
 use crate::cli::output::Mode;
-use crate::cli::render::diff::{FileDiff, Side};
+use crate::cli::render::diff::lines;
 use crate::cli::render::stat::{FileStat, diffstat};
+use crate::features::patch::{FileDiff, Side};
 use crate::git::FileMode;
 use crate::ops::{Result, diff};
 
@@ -86,7 +87,7 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
     }
     for file in &files {
         if coloured || context.ui.width().is_some() {
-            file.lines(&theme).iter().for_each(|line| context.ui.data_line(line));
+            lines(file, &theme).iter().for_each(|line| context.ui.data_line(line));
         } else {
             // Into a file or a pipe goes the patch itself, byte for byte.
             context.ui.data_bytes(&file.patch());

@@ -1,9 +1,10 @@
 //! `session enable`, and how installed files are told.
 
 use crate::base::RepoPath;
-use crate::cli::render::diff::{FileDiff, Side};
+use crate::cli::render::diff::lines;
 use crate::cli::render::table::{Cell, Column, Table};
 use crate::cli::{Context, Ui};
+use crate::features::patch::{FileDiff, Side};
 use crate::git::FileMode;
 use crate::ops::Result;
 use crate::ops::enable::{self, Outcome};
@@ -78,7 +79,7 @@ pub fn tell(ui: &mut Ui, o: &Outcome, nothing: &str) {
                 old: old.as_ref().map(|b| Side { mode: FileMode::File, bytes: b }),
                 new: new.as_ref().map(|b| Side { mode: FileMode::File, bytes: b }),
             };
-            diff.lines(&theme).iter().for_each(|line| ui.data_line(&line.replace("dot-git/", ".git/")));
+            lines(&diff, &theme).iter().for_each(|line| ui.data_line(&line.replace("dot-git/", ".git/")));
         }
         return;
     }

@@ -19,6 +19,7 @@ pub mod rewind;
 pub mod save;
 pub mod show;
 pub mod slash;
+pub mod state;
 pub mod status;
 
 use super::Context;
@@ -39,6 +40,7 @@ pub fn run(context: &mut Context, command: Command) -> Result<u8> {
         Command::Fork(args) => fork::run(context, args),
         Command::Resume(args) => resume::run(context, args),
         Command::Continue(args) => resume::run_continue(context, args),
+        Command::State(args) => state::run(context, args),
         Command::Status => status::run(context),
         Command::Doctor(args) => doctor::run(context, &args),
         Command::Enable(args) => enable::run(context, args),

@@ -16,6 +16,9 @@ use crate::ops::{Result, save};
 pub struct Args {
     /// A title for the session
     pub title: Option<String>,
+    /// Also write .session-state.json (after `session enable` every save does)
+    #[arg(long)]
+    state: bool,
     #[command(flatten)]
     session: SessionArg,
 }
@@ -24,7 +27,8 @@ pub struct Args {
 pub fn run(context: &mut Context, args: Args) -> Result<u8> {
     let progress = context.ui.progress();
     let app = context.app(&*progress)?;
-    let outcome = save::run(&app, &save::Options { session: args.session.session, title: args.title })?;
+    let outcome =
+        save::run(&app, &save::Options { session: args.session.session, title: args.title, state: args.state })?;
     context.show("save", &outcome, |ui, o| {
         let theme = ui.theme();
         let title = text::sanitise(o.title.as_deref().unwrap_or("untitled"));
@@ -36,6 +40,9 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
             ));
         } else {
             ui.data_line(&format!("Nothing new since checkpoint {} of session {id} ({title})", o.checkpoint));
+        }
+        for notice in &o.notices {
+            ui.warning(notice);
         }
         for skipped in &o.skipped {
             let size = skipped.bytes.map(|b| format!(" ({})", text::bytes(b))).unwrap_or_default();

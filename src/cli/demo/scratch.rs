@@ -11,7 +11,7 @@ use crate::base::file::{Durability, write_atomic};
 use crate::base::process::Run;
 use crate::base::text::sanitise_bytes;
 use crate::cli::Env;
-use crate::ops::{Failure, FailureKind, Result};
+use crate::ops::{Failure, FailureKind, Result, state_file};
 
 /// The folder, and how commands are run in it.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ impl Scratch {
         Ok(write_atomic(&self.project().join(path), content.as_bytes(), Some(mode), Durability::Process)?)
     }
 
-    /// All that lies in the repository now.
+    /// All that lies in the repository now, but the state file, which tells of every save.
     pub fn listing(&self) -> Result<Listing> {
         let project = self.project();
         let mut files = BTreeMap::new();
@@ -116,7 +116,7 @@ impl Scratch {
                 let kind = path.symlink_metadata().map_err(BaseError::io("look at", &path))?;
                 if kind.is_dir() && !path.ends_with(".git") {
                     folders.push(path);
-                } else if kind.is_file() {
+                } else if kind.is_file() && !path.ends_with(state_file::NAME) {
                     let bytes = std::fs::read(&path).map_err(BaseError::io("read the file", &path))?;
                     let name = path.strip_prefix(&project).unwrap_or(&path).as_os_str();
                     let name = sanitise_bytes(std::os::unix::ffi::OsStrExt::as_bytes(name));

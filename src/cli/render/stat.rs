@@ -3,6 +3,7 @@
 use crate::base::RepoPath;
 use crate::base::text::{count, sanitise_bytes, truncate, width};
 use crate::cli::theme::{Theme, paint};
+use crate::features::patch::LineCount;
 
 /// What happened to one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,15 +12,6 @@ pub struct FileStat {
     pub path: RepoPath,
     /// Lines that came and lines that went; `None` where the content is binary.
     pub lines: Option<LineCount>,
-}
-
-/// Lines that came and lines that went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LineCount {
-    /// Lines that came.
-    pub added: usize,
-    /// Lines that went.
-    pub removed: usize,
 }
 
 /// One line a file (`path | 12 +++---`), then the total; within `columns` (80 where `None`).
