@@ -24,6 +24,11 @@ impl SessionId {
         Ok(Self(id))
     }
 
+    /// The id that these 16 bytes make, with the marks of a UUIDv4 set: the same wherever it is derived from the same.
+    pub fn derived(bytes: [u8; 16]) -> Self {
+        Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
+    }
+
     /// The first eight digits, as shown in lists.
     pub fn short(&self) -> String {
         self.to_string().chars().take(8).collect()

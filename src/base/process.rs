@@ -34,6 +34,8 @@ pub struct Run {
     pub stdin: Option<Vec<u8>>,
     /// Killed after this long.
     pub deadline: Duration,
+    /// Stays in our process group, so that it may ask on the terminal; a deadline then reaches only the child itself.
+    pub may_ask: bool,
 }
 
 /// How a child ended.
@@ -65,6 +67,7 @@ impl Run {
             env_remove: Vec::new(),
             stdin: None,
             deadline: Duration::from_secs(60),
+            may_ask: false,
         }
     }
 
@@ -78,8 +81,11 @@ impl Run {
         let mut command = self.command();
         command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        // Its own group, so that a deadline reaches what the child started too.
-        command.process_group(0);
+        // Its own group, so that a deadline reaches what the child started too. In a group of its own it would be stopped
+        // when it reads the terminal.
+        if !self.may_ask {
+            command.process_group(0);
+        }
         SPAWNED.fetch_add(1, Ordering::Relaxed);
         let mut child = command.spawn().map_err(|e| fail(format!("cannot be started: {e}")))?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -100,7 +106,7 @@ impl Run {
                 let mut bytes = Vec::new();
                 stderr.map_or(Ok(0), |mut p| p.read_to_end(&mut bytes)).map(|_| bytes)
             });
-            let status = wait(&mut child, self.deadline).map_err(&fail)?;
+            let status = wait(&mut child, self.deadline, !self.may_ask).map_err(&fail)?;
             let collect = |bytes: std::thread::Result<std::io::Result<Vec<u8>>>| match bytes {
                 Ok(Ok(bytes)) => Ok(bytes),
                 Ok(Err(e)) => Err(fail(format!("cannot be read from: {e}"))),
@@ -160,8 +166,12 @@ impl Run {
     }
 }
 
-/// Waits for the child; kills its group at the deadline.
-fn wait(child: &mut Child, deadline: Duration) -> std::result::Result<std::process::ExitStatus, String> {
+/// Waits for the child; kills it at the deadline, with its group where it has one of its own.
+fn wait(
+    child: &mut Child,
+    deadline: Duration,
+    own_group: bool,
+) -> std::result::Result<std::process::ExitStatus, String> {
     let start = Instant::now();
     let mut pause = Duration::from_micros(200);
     loop {
@@ -172,7 +182,7 @@ fn wait(child: &mut Child, deadline: Duration) -> std::result::Result<std::proce
                 pause = (pause * 2).min(Duration::from_millis(20));
             }
             Ok(None) => {
-                kill_group(child);
+                kill(child, own_group);
                 return Err(format!("took longer than {} s and was stopped", deadline.as_secs_f32()));
             }
             Err(e) => return Err(format!("cannot be waited for: {e}")),
@@ -180,11 +190,13 @@ fn wait(child: &mut Child, deadline: Duration) -> std::result::Result<std::proce
     }
 }
 
-fn kill_group(child: &mut Child) {
+fn kill(child: &mut Child, own_group: bool) {
     let group = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
-    if let Some(group) = group {
-        // It may have ended meanwhile; then there is nothing to kill.
+    // It may have ended meanwhile; then there is nothing to kill.
+    if let (true, Some(group)) = (own_group, group) {
         let _gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    } else {
+        let _gone = child.kill();
     }
     let _reaped = child.wait();
 }

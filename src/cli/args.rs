@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::commands::{
-    complete, demo, diff, disable, doctor, enable, fork, list, log, man, redo, resume, revert, rewind, save, show,
-    slash, state,
+    complete, demo, diff, disable, doctor, enable, fork, list, log, man, pull, push, redo, resume, revert, rewind,
+    save, show, slash, state,
 };
 use super::output::ColorChoice;
 
@@ -72,8 +72,9 @@ pub enum Command {
     #[command(visible_alias = "load")]
     Resume(resume::Args),
     Continue(resume::ContinueArgs),
-    /// Show and set what a session is about and what is open: .session-state.json
     State(state::Args),
+    Push(push::Args),
+    Pull(pull::Args),
     /// Show where this worktree stands
     Status,
     Doctor(doctor::Args),

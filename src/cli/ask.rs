@@ -5,6 +5,14 @@ use std::io::BufRead as _;
 use super::Ui;
 use crate::ops::choice::Foreign;
 
+/// Whether a person says yes; anything but `y` or `yes` is no.
+pub fn yes(ui: &mut Ui, question: &str) -> bool {
+    ui.note(&format!("{question} [y/N]"));
+    let mut line = String::new();
+    let read = std::io::stdin().lock().read_line(&mut line);
+    read.is_ok() && matches!(line.trim().to_lowercase().as_str(), "y" | "yes")
+}
+
 /// What to do with files that someone else changed; `None` takes nothing back at all.
 pub fn foreign(ui: &mut Ui, paths: &[String]) -> Option<Foreign> {
     ui.note("These files were changed outside of this session since then:");

@@ -85,6 +85,40 @@ pub fn set_native(repo: &Repo, id: &str, known: &Native) -> Result<()> {
     write_json(&dir.join(component(id)), known)
 }
 
+/// What followed one session and now follows another: the current session of every worktree, and every agent's id.
+pub fn follow(repo: &Repo, from: SessionId, to: SessionId) -> Result<()> {
+    let others = entries(&repo.common_dir.join("worktrees"))?;
+    for dir in std::iter::once(repo.common_dir.clone()).chain(others) {
+        let path = dir.join("session").join("current");
+        let current = file::read_optional(&path)?.and_then(|b| serde_json::from_slice::<Current>(&b).ok());
+        if let Some(current) = current.filter(|c| c.session == from) {
+            write_json(&path, &Current { session: to, ..current })?;
+        }
+    }
+    for path in entries(&repo.common_dir.join("session").join("native"))? {
+        let known = file::read_optional(&path)?.and_then(|b| serde_json::from_slice::<Native>(&b).ok());
+        if let Some(known) = known.filter(|n| n.session == from) {
+            write_json(&path, &Native { session: to, ..known })?;
+        }
+    }
+    Ok(())
+}
+
+/// What lies in a folder; nothing where there is none.
+fn entries(folder: &std::path::Path) -> Result<Vec<PathBuf>> {
+    let listed = match std::fs::read_dir(folder) {
+        Ok(listed) => listed,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(crate::base::Error::io("list", folder)(e).into()),
+    };
+    let mut paths = listed
+        .map(|entry| entry.map(|e| e.path()))
+        .collect::<std::io::Result<Vec<_>>>()
+        .map_err(crate::base::Error::io("list", folder))?;
+    paths.sort();
+    Ok(paths)
+}
+
 /// A file of the work tree that `enable` wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Installed {

@@ -1,5 +1,6 @@
 //! Floor 3: snapshots, the store of checkpoints, restore. What the tool exists for.
 
+pub mod diverged;
 pub mod error;
 pub mod foreign;
 pub mod history;
@@ -10,6 +11,7 @@ pub mod locks;
 pub mod notes;
 pub mod ours;
 pub mod plan;
+pub mod received;
 pub mod restore;
 pub mod snapshot;
 pub mod stat_cache;

@@ -9,7 +9,9 @@ use super::writers::Writers;
 use super::{Error, Result, layout};
 use crate::base::{RepoPath, SessionId, Timestamp};
 use crate::git::tree::Edit;
-use crate::git::{Error as GitError, Expected, FileMode, Head, NewCommit, Oid, RefEdit, RefName, Repo, tree};
+use crate::git::{
+    Error as GitError, Expected, FileMode, Head, NewCommit, Oid, RefEdit, RefName, RemoteKey, Repo, tree,
+};
 use crate::model::checkpoint::{Movement, code_message};
 use crate::model::snapshot::Modes;
 use crate::model::{Checkpoint, Kind, Manifest, Scope, Session, Skipped, StateRecord, codec};
@@ -34,6 +36,12 @@ pub fn heads(repo: &Repo) -> Result<Vec<(SessionId, Oid)>> {
 /// A session's tip; `None` where there is no such session.
 pub fn tip(repo: &Repo, id: SessionId) -> Result<Option<Tip>> {
     repo.refs.read(&RefName::session_head(id))?.map(|oid| load(repo, oid)).transpose()
+}
+
+/// What was fetched: sessions of remotes with their tips, in the order of remotes and ids.
+pub fn tracked(repo: &Repo) -> Result<Vec<(RemoteKey, SessionId, Oid)>> {
+    let refs = repo.refs.list(RefName::tracking_prefix())?;
+    Ok(refs.into_iter().filter_map(|(name, oid)| name.as_tracking().map(|(key, id)| (key, id, oid))).collect())
 }
 
 /// The checkpoint of a session commit.

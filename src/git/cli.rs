@@ -115,6 +115,13 @@ impl Git {
         self.run.deadline = time;
         self
     }
+    /// Lets git ask for a password on the terminal, as it does when the user runs it. Never from a hook.
+    #[must_use]
+    pub fn may_ask(mut self) -> Self {
+        self.run.env.retain(|(name, _)| name != "GIT_TERMINAL_PROMPT");
+        self.run.may_ask = true;
+        self
+    }
     /// Runs; standard output where git exits with 0.
     ///
     /// # Errors

@@ -88,9 +88,40 @@ pub enum Error {
         /// First line of standard error.
         said: String,
     },
+    /// Nothing can be sent to a remote or had from it.
+    #[error("{remote}: {said}")]
+    Remote {
+        /// The remote as it was named; its URL masked.
+        remote: String,
+        /// What sort of trouble.
+        problem: RemoteProblem,
+        /// What is wrong, in our words or git's.
+        said: String,
+    },
     /// Something below.
     #[error(transparent)]
     Base(#[from] crate::base::Error),
+}
+
+/// Why a remote cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemoteProblem {
+    /// No remote is configured under that name, or none at all.
+    Unknown,
+    /// Several are configured and none is the default.
+    Several,
+    /// It is a mirror: git sends it every ref there is.
+    Mirror,
+    /// It cannot be reached, or is no repository.
+    Unreachable,
+    /// It does not let this user in.
+    Denied,
+    /// History that is cut is in the way.
+    Shallow,
+    /// It was there and went away in the middle.
+    Vanished,
+    /// Anything else that git said.
+    Other,
 }
 
 /// Result of this floor.

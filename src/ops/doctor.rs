@@ -9,8 +9,8 @@ use super::{App, Result, pre_push, settle};
 use crate::base::file;
 use crate::base::text::{self, sanitise};
 use crate::engine::locks;
-use crate::git::RefName;
 use crate::git::hooks_dir::Place;
+use crate::git::remote;
 
 /// Lines of the log that are shown.
 const LOG_LINES: usize = 5;
@@ -175,41 +175,29 @@ fn hooks(app: &App<'_>, findings: &mut Vec<Finding>) -> Result<String> {
 
 /// Remotes to which a plain push, or from which a plain fetch, would take sessions.
 fn remotes(app: &App<'_>, findings: &mut Vec<Finding>) -> Result<()> {
-    let config = &app.repo.config;
-    let name = |key: &str| {
-        let inner = key.strip_prefix("remote.").unwrap_or(key);
-        sanitise(inner.rsplit_once('.').map_or(inner, |(name, _)| name))
-    };
-    for (key, value) in config.matching("^remote\\..*\\.mirror$")? {
-        if matches!(value.to_ascii_lowercase().as_slice(), b"true" | b"yes" | b"on" | b"1") {
-            findings.push(Finding {
-                code: "remote.mirror",
-                message: format!("remote {} is a mirror: `git push {0}` publishes every session as it is", name(&key)),
-                hint: format!("`git config --unset {}`, if that remote is not yours alone.", sanitise(&key)),
-                fixed: false,
-            });
-        }
-    }
-    for (key, value) in config.matching("^remote\\..*\\.(push|fetch)$")? {
-        let spec = value.to_string();
-        let source = spec.split(':').next().unwrap_or_default();
-        if !RefName::is_source_of_ours(source) {
-            continue;
-        }
-        let pushes = key.ends_with(".push");
-        let what =
-            if pushes { "publishes sessions as they are" } else { "takes the sessions of that repository along" };
-        findings.push(Finding {
-            code: if pushes { "remote.push-refspec" } else { "remote.fetch-refspec" },
-            message: format!("{} = {} {what}", sanitise(&key), sanitise(&spec)),
-            hint: if pushes {
+    for exposure in remote::exposures(&app.repo)? {
+        let (name, key, value) = (sanitise(&exposure.remote), sanitise(&exposure.setting), sanitise(&exposure.value));
+        let (code, message, hint) = if key.ends_with(".mirror") {
+            (
+                "remote.mirror",
+                format!("remote {name} is a mirror: `git push {name}` publishes every session as it is"),
+                format!("`git config --unset {key}`, if that remote is not yours alone."),
+            )
+        } else if key.ends_with(".push") {
+            (
+                "remote.push-refspec",
+                format!("{key} = {value} publishes sessions as they are"),
                 "Name branches and tags in it. On a server of yours, `git config transfer.hideRefs` with our namespace keeps them out."
-                    .to_owned()
-            } else {
-                "Name branches in it.".to_owned()
-            },
-            fixed: false,
-        });
+                    .to_owned(),
+            )
+        } else {
+            (
+                "remote.fetch-refspec",
+                format!("{key} = {value} takes the sessions of that repository along"),
+                "Name branches in it; `session pull` fetches sessions.".to_owned(),
+            )
+        };
+        findings.push(Finding { code, message, hint, fixed: false });
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 
 use crate::base::Error as BaseError;
 use crate::engine::Error as EngineError;
-use crate::git::Error as GitError;
+use crate::git::{Error as GitError, RemoteProblem};
 use crate::model::Error as ModelError;
 
 /// What sort of failure; decides the exit code.
@@ -158,12 +158,47 @@ impl From<GitError> for Failure {
             GitError::Lost { .. } | GitError::RefLocked { .. } => {
                 Self::new(FailureKind::Conflict, "ref.changed", message).hint("Run the command again.")
             }
+            GitError::Remote { remote, problem, .. } => remote_failure(problem, message).target(remote),
             GitError::BadRefName { .. } => Self::new(FailureKind::Usage, "ref.name", message)
                 .hint("`git check-ref-format --branch NAME` tells whether a name is allowed."),
             GitError::BadOid { .. } => Self::new(FailureKind::Usage, "object.id", message),
             _ => Self::new(FailureKind::Failed, "git.failed", message),
         }
     }
+}
+
+fn remote_failure(problem: RemoteProblem, message: String) -> Failure {
+    let (kind, code, hint) = match problem {
+        RemoteProblem::Unknown => {
+            (FailureKind::NotFound, "remote.unknown", "`git remote -v` shows the remotes; a URL does as well.")
+        }
+        RemoteProblem::Several => (FailureKind::Ambiguous, "remote.several", "Name one of them."),
+        RemoteProblem::Mirror => {
+            (FailureKind::Refused, "remote.mirror", "Give the URL instead, or a remote that is no mirror.")
+        }
+        RemoteProblem::Unreachable => (
+            FailureKind::Failed,
+            "remote.unreachable",
+            "Nothing was changed. `git ls-remote` shows whether git gets there.",
+        ),
+        RemoteProblem::Denied => (
+            FailureKind::Failed,
+            "remote.denied",
+            "Nothing was changed. The remote does not let you in: check the key or the password that git uses.",
+        ),
+        RemoteProblem::Shallow => (
+            FailureKind::Refused,
+            "remote.shallow",
+            "Nothing was changed. `git fetch --unshallow` brings the whole history.",
+        ),
+        RemoteProblem::Vanished => (
+            FailureKind::Failed,
+            "remote.vanished",
+            "Nothing was changed here. Run the command again: it goes on where it stopped.",
+        ),
+        RemoteProblem::Other => (FailureKind::Failed, "remote.failed", "Nothing was changed here."),
+    };
+    Failure::new(kind, code, message).hint(hint)
 }
 
 impl From<EngineError> for Failure {

@@ -1,10 +1,12 @@
 //! Which session is meant: by id, name, label, `latest` or a prefix; by an agent's own id; or by default.
 
+use std::collections::{HashMap, HashSet};
+
 use super::{App, Failure, FailureKind, Result};
 use crate::base::SessionId;
 use crate::engine::store::Tip;
 use crate::engine::{layout, local, store};
-use crate::git::Oid;
+use crate::git::{Expected, Oid, RefEdit, RefName, RemoteKey};
 use crate::model::Session;
 
 /// A session as listed: its tip and record, or why it cannot be read.
@@ -16,17 +18,60 @@ pub struct Found {
     pub tip: Oid,
     /// The record.
     pub session: Result<Session>,
+    /// The remote that it was pulled from, where it has no head here.
+    pub remote: Option<RemoteKey>,
 }
 
-/// All sessions of the repository, the newest first; damaged ones last.
+/// One's own sessions, the newest first; damaged ones last. Those that were only pulled are in [`pulled`].
 pub fn all(app: &App<'_>) -> Result<Vec<Found>> {
+    let heads = store::heads(&app.repo)?.into_iter();
     let mut found: Vec<Found> =
-        store::heads(&app.repo)?.into_iter().map(|(id, tip)| Found { id, tip, session: read(app, tip) }).collect();
+        heads.map(|(id, tip)| Found { id, tip, session: read(app, tip), remote: None }).collect();
+    newest_first(&mut found);
+    Ok(found)
+}
+
+/// Sessions that were pulled and are not one's own (yet), the newest first. Of one that several remotes have, the newest.
+pub fn pulled(app: &App<'_>) -> Result<Vec<Found>> {
+    let tracked = store::tracked(&app.repo)?;
+    if tracked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let own: HashSet<SessionId> = store::heads(&app.repo)?.into_iter().map(|(id, _)| id).collect();
+    let only_there = tracked.into_iter().filter(|(_, id, _)| !own.contains(id));
+    let mut found: Vec<Found> =
+        only_there.map(|(remote, id, tip)| Found { id, tip, session: read(app, tip), remote: Some(remote) }).collect();
+    newest_first(&mut found);
+    let mut seen = HashSet::new();
+    found.retain(|f| seen.insert(f.id));
+    Ok(found)
+}
+
+/// The remotes that have each session, as far as they were pulled from.
+pub fn remotes(app: &App<'_>) -> Result<HashMap<SessionId, Vec<RemoteKey>>> {
+    let mut remotes: HashMap<SessionId, Vec<RemoteKey>> = HashMap::new();
+    for (remote, id, _) in store::tracked(&app.repo)? {
+        remotes.entry(id).or_default().push(remote);
+    }
+    Ok(remotes)
+}
+
+/// Whether another of these sessions is this one's own line gone on after a divergence: that one keeps name and label, and
+/// agents that ran here go on there.
+pub fn gives_way(one: &Found, among: &[Found]) -> bool {
+    let Ok(session) = &one.session else { return false };
+    among.iter().filter_map(|f| f.session.as_ref().ok()).any(|other| {
+        other.lineage.as_ref().is_some_and(|l| l.parent_session == one.id)
+            && other.label == session.label
+            && other.created_at == session.created_at
+    })
+}
+
+fn newest_first(found: &mut [Found]) {
     found.sort_by(|a, b| {
         let time = |f: &Found| f.session.as_ref().ok().map(|s| s.updated_at);
         time(b).cmp(&time(a)).then(a.id.cmp(&b.id))
     });
-    Ok(found)
 }
 
 fn read(app: &App<'_>, tip: Oid) -> Result<Session> {
@@ -50,9 +95,36 @@ pub fn session(app: &App<'_>, named: Option<&str>) -> Result<Tip> {
     load(app, id)
 }
 
-/// A session's tip.
+/// [`session`] for commands that go on with it: one that was only pulled gets its head now.
+pub fn own_session(app: &App<'_>, named: Option<&str>) -> Result<Tip> {
+    let tip = session(app, named)?;
+    take_up(app, &tip)?;
+    Ok(tip)
+}
+
+/// Whether this session was pulled and never gone on with.
+pub fn is_only_pulled(app: &App<'_>, tip: &Tip) -> Result<bool> {
+    Ok(app.repo.refs.read(&RefName::session_head(tip.session.id))?.is_none())
+}
+
+/// Makes a pulled session one's own.
+pub fn take_up(app: &App<'_>, tip: &Tip) -> Result<()> {
+    if is_only_pulled(app, tip)? {
+        let name = RefName::session_head(tip.session.id);
+        let new = Some(tip.checkpoint.commit);
+        let message = "session: taken up from a remote".to_owned();
+        app.writers()?.update(&RefEdit { name, new, expected: Expected::Absent, message })?;
+    }
+    Ok(())
+}
+
+/// A session's tip: its head, else what was pulled.
 pub fn load(app: &App<'_>, id: SessionId) -> Result<Tip> {
-    Ok(store::tip(&app.repo, id)?.ok_or(crate::engine::Error::NoSession(id))?)
+    if let Some(tip) = store::tip(&app.repo, id)? {
+        return Ok(tip);
+    }
+    let found = pulled(app)?.into_iter().find(|f| f.id == id).ok_or(crate::engine::Error::NoSession(id))?;
+    Ok(store::load(&app.repo, found.tip)?)
 }
 
 /// The session meant when none is named; `None` where there is none at all.
@@ -86,31 +158,62 @@ pub fn by_text(app: &App<'_>, text: &str) -> Result<SessionId> {
             .hint("Give an id, the beginning of one, a name, a label or `latest`."));
     }
     if let Ok(id) = SessionId::parse(text) {
-        return store::tip(&app.repo, id)?.map(|t| t.session.id).ok_or_else(not_found);
+        return load(app, id)
+            .map(|t| t.session.id)
+            .map_err(|e| if e.code == "session.not-found" { not_found() } else { e });
     }
     let found = all(app)?;
     let lower = text.to_lowercase();
-    let is = |have: Option<&str>| have.is_some_and(|h| h.to_lowercase() == lower);
-    let exact = |by: fn(&Session) -> Option<&str>| {
-        found.iter().filter(|f| f.session.as_ref().is_ok_and(|s| is(by(s)))).collect::<Vec<_>>()
-    };
-    for matches in [exact(|s| s.name.as_deref()), exact(|s| s.label.as_deref())] {
-        if !matches.is_empty() {
-            return one(text, &matches);
-        }
+    if let Some(id) = by_name(&found, text, |f| !gives_way(f, &found))? {
+        return Ok(id);
     }
     if ["latest", "last", "recent"].contains(&lower.as_str()) {
         let newest = found.iter().find(|f| f.session.is_ok());
         return newest.map(|f| f.id).ok_or_else(not_found);
     }
+    // A pulled session is meant by its own name only where that is free; `<remote>/<name>` always means it.
+    let others = pulled(app)?;
+    if let Some(id) = by_name(&others, text, |_| true)? {
+        return Ok(id);
+    }
+    if let Some((remote, name)) = text.rsplit_once('/') {
+        let remotes = remotes(app)?;
+        let is_there = |f: &Found| remotes.get(&f.id).is_some_and(|keys| keys.iter().any(|k| k.shown() == remote));
+        let there: Vec<&Found> = others.iter().chain(found.iter().filter(|f| gives_way(f, &found))).collect();
+        let named = |f: &&&Found| is_there(f) && has_name(f, &name.to_lowercase());
+        let matches: Vec<&Found> = there.iter().filter(named).copied().collect();
+        if !matches.is_empty() {
+            return one(text, &matches);
+        }
+    }
     let by_prefix: Vec<&Found> = found
         .iter()
+        .chain(&others)
         .filter(|f| {
             let name = f.session.as_ref().ok().and_then(|s| s.name.as_deref());
             f.id.to_string().starts_with(&lower) || name.is_some_and(|n| n.to_lowercase().starts_with(&lower))
         })
         .collect();
     if by_prefix.is_empty() { Err(not_found()) } else { one(text, &by_prefix) }
+}
+
+/// The session of exactly this name, else of exactly this label.
+fn by_name(found: &[Found], text: &str, counts: impl Fn(&Found) -> bool) -> Result<Option<SessionId>> {
+    let lower = text.to_lowercase();
+    for by in [|s: &Session| s.name.clone(), |s: &Session| s.label.clone()] {
+        let is = |f: &&Found| f.session.as_ref().ok().and_then(by).is_some_and(|have| have.to_lowercase() == lower);
+        let matches: Vec<&Found> = found.iter().filter(is).filter(|f| counts(f)).collect();
+        if !matches.is_empty() {
+            return one(text, &matches).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Whether this is its name or its label, in lower case.
+fn has_name(found: &Found, lower: &str) -> bool {
+    let is = |have: &Option<String>| have.as_ref().is_some_and(|h| h.to_lowercase() == lower);
+    found.session.as_ref().is_ok_and(|s| is(&s.name) || is(&s.label))
 }
 
 fn one(text: &str, matches: &[&Found]) -> Result<SessionId> {
@@ -131,6 +234,11 @@ fn one(text: &str, matches: &[&Found]) -> Result<SessionId> {
         .details(details))
 }
 
+/// Whether some remote has this session: what its record says of folders may be of another machine, or a lie.
+pub fn is_shared(app: &App<'_>, id: SessionId) -> Result<bool> {
+    Ok(store::tracked(&app.repo)?.iter().any(|(_, tracked, _)| *tracked == id))
+}
+
 /// Our session of an agent's own id: from the cache, by the id itself, or by looking through the sessions.
 pub fn by_native(app: &App<'_>, native: &str) -> Result<Option<SessionId>> {
     if let Some(known) = local::native(&app.repo, native)? {
@@ -140,8 +248,11 @@ pub fn by_native(app: &App<'_>, native: &str) -> Result<Option<SessionId>> {
     if let Ok(id) = SessionId::parse(native)
         && let Some(tip) = store::tip(&app.repo, id)?
         && owns(&tip.session)
+        && !is_shared(app, id)?
     {
         return Ok(Some(id));
     }
-    Ok(all(app)?.into_iter().find(|f| f.session.as_ref().is_ok_and(owns)).map(|f| f.id))
+    let found = all(app)?;
+    let owners = || found.iter().filter(|f| f.session.as_ref().is_ok_and(owns));
+    Ok(owners().find(|f| !gives_way(f, &found)).or_else(|| owners().next()).map(|f| f.id))
 }

@@ -77,9 +77,12 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let _lock = app.lock_worktree()?;
     settle::settle(app)?;
     let tip = find::session(app, options.session.as_deref())?;
-    // Without a checkpoint named, the fork point is now.
+    let pulled = find::is_only_pulled(app, &tip)?;
+    find::take_up(app, &tip)?;
+    // Without a checkpoint named, the fork point is now; of a session that never ran here, its newest checkpoint.
     let tip = match &options.at {
         Some(_) => tip,
+        None if pulled => tip,
         None => {
             let mut recording = moving::begin(app, tip)?;
             recording.capture_code(app, None)?;

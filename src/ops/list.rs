@@ -1,10 +1,13 @@
 //! `list`: the sessions of the repository, the newest first; the damaged ones named, not hidden.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::{App, Result, find};
 use crate::base::{SessionId, Timestamp};
 use crate::engine::local;
+use crate::git::RemoteKey;
 
 /// Which sessions.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +47,12 @@ pub struct Row {
     /// The session it was forked from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<SessionId>,
+    /// The remote that it was pulled from; absent for one's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
+    /// The name as it is typed, where another session has the name: `<remote>/<name>`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known_as: Option<String>,
 }
 
 /// A session that cannot be read.
@@ -71,7 +80,13 @@ pub struct Outcome {
 
 /// Lists.
 pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
-    let found = find::all(app)?;
+    let mut found = find::all(app)?;
+    let remotes = find::remotes(app)?;
+    let given: HashSet<SessionId> = found.iter().filter(|f| find::gives_way(f, &found)).map(|f| f.id).collect();
+    let own: Vec<(SessionId, Option<String>)> =
+        found.iter().filter(|f| !given.contains(&f.id)).map(|f| (f.id, name_of(f))).collect();
+    found.extend(find::pulled(app)?);
+    found.sort_by_key(|f| std::cmp::Reverse(f.session.as_ref().ok().map(|s| s.updated_at)));
     let ids: Vec<String> = found.iter().map(|f| f.id.to_string()).collect();
     let current = local::current(&app.repo)?.map(|c| c.session);
     let mut corrupt = Vec::new();
@@ -88,7 +103,17 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         if options.here && session.cwd != cwd {
             continue;
         }
+        let taken = session.name.as_ref().filter(|name| {
+            own.iter().any(|(id, n)| *id != found.id && n.as_ref().is_some_and(|n| n.eq_ignore_ascii_case(name)))
+        });
+        let there = remotes
+            .get(&found.id)
+            .and_then(|keys| keys.first())
+            .filter(|_| found.remote.is_some() || given.contains(&found.id));
+        let known_as = taken.zip(there).map(|(name, remote)| format!("{}/{name}", remote.shown()));
         sessions.push(Row {
+            remote: found.remote.as_ref().map(RemoteKey::shown),
+            known_as,
             id: found.id,
             short: unique_prefix(&found.id.to_string(), &ids),
             label: session.label,
@@ -106,6 +131,10 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let more = options.limit.map_or(0, |limit| sessions.len().saturating_sub(limit));
     sessions.truncate(sessions.len() - more);
     Ok(Outcome { sessions, corrupt, more, now: app.now() })
+}
+
+fn name_of(found: &find::Found) -> Option<String> {
+    found.session.as_ref().ok().and_then(|s| s.name.clone())
 }
 
 /// The shortest beginning, of at least eight characters, that no other id shares.

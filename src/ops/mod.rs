@@ -20,6 +20,8 @@ pub mod log;
 pub mod moving;
 pub mod native;
 pub mod pre_push;
+pub mod pull;
+pub mod push;
 pub mod record;
 pub mod redo;
 pub mod resume;

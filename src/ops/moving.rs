@@ -126,10 +126,7 @@ impl ChatMove {
 /// Takes up what the conversation has grown by since the last hook, so that nothing of it is lost.
 pub fn begin(app: &App<'_>, tip: Tip) -> Result<Recording> {
     let live = tip.session.agent.live.clone();
-    let path = live.as_deref().and_then(|id| {
-        let known = crate::engine::local::native(&app.repo, id).ok().flatten().and_then(|n| n.transcript);
-        known.or_else(|| tip.session.agent.transcript_path.as_ref().map(PathBuf::from))
-    });
+    let path = native::transcript_here(app, &tip.session)?;
     let mut recording = Recording::on(app, tip)?;
     if let (Some(native), Some(path)) = (live, path)
         && path.is_file()

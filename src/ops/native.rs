@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{App, Failure, FailureKind, Result};
+use super::{App, Failure, FailureKind, Result, find};
 use crate::agents::{Agent, Keep, Rewrite};
 use crate::base::file::{self, Durability};
 use crate::engine::store::Tip;
@@ -94,17 +94,42 @@ pub struct Written {
 /// Where a new native file would lie, and under which id; writes nothing. For an agent whose folders are not known it lies
 /// beside the live transcript.
 pub fn plan(app: &App<'_>, agent: &dyn Agent, session: &Session, cwd: &Path, id: String) -> Result<Native> {
-    let beside = || {
-        let live = PathBuf::from(session.agent.transcript_path.as_ref()?);
-        let name = format!("{}.{}", id, live.extension()?.to_str()?);
-        Some(live.with_file_name(name))
+    let path = match agent.transcript_path(&app.agent_env, cwd, &id) {
+        Some(path) => Some(path),
+        None => beside(app, session, &id)?,
     };
-    let path = agent.transcript_path(&app.agent_env, cwd, &id).or_else(beside);
     let Some(path) = path else {
         return Err(crate::agents::Error::NoResume { agent: agent.kind() }.into());
     };
     let command = agent.resume_command(&id).unwrap_or_default();
     Ok(Native { agent: agent.kind().to_owned(), line: agent.resume_line(&id), session_id: id, path, command })
+}
+
+/// A file of that id beside the live transcript; in a folder of ours where no transcript lies on this machine.
+fn beside(app: &App<'_>, session: &Session, id: &str) -> Result<Option<PathBuf>> {
+    let Some(live) = transcript_here(app, session)? else {
+        return Ok(match find::is_shared(app, session.id)? {
+            true => Some(local::shared_dir(&app.repo)?.join("transcripts").join(format!("{id}.jsonl"))),
+            false => None,
+        });
+    };
+    let extension = live.extension().and_then(|e| e.to_str());
+    Ok(extension.map(|extension| live.with_file_name(format!("{id}.{extension}"))))
+}
+
+/// The live transcript on this machine: where the agent's hooks said that it lies, else what the record says. The record of
+/// a session that a remote has is not believed: it may be of another machine, or name any file of this one.
+pub fn transcript_here(app: &App<'_>, session: &Session) -> Result<Option<PathBuf>> {
+    let told = match &session.agent.live {
+        Some(live) => local::native(&app.repo, live)?.and_then(|n| n.transcript),
+        None => None,
+    };
+    let recorded = session.agent.transcript_path.as_ref().map(PathBuf::from);
+    Ok(match (told, recorded) {
+        (Some(told), _) => Some(told),
+        (None, Some(recorded)) if !find::is_shared(app, session.id)? => Some(recorded),
+        _ => None,
+    })
 }
 
 /// Writes a new native file for a conversation, for resuming in `cwd`.
@@ -150,8 +175,15 @@ pub fn intact_file(app: &App<'_>, agent: &dyn Agent, tip: &Tip, stream: &str) ->
     let known = local::native(&app.repo, stream)?.and_then(|n| n.transcript);
     let recorded = tip.session.agent.transcript_path.as_ref().map(PathBuf::from);
     let recorded = recorded.filter(|p| p.file_stem().is_some_and(|s| s.to_string_lossy() == stream));
-    let found = known.filter(|p| p.is_file()).or(recorded.filter(|p| p.is_file()));
-    let Some(path) = found.or_else(|| agent.find_transcript(&app.agent_env, stream)) else { return Ok(None) };
+    let known = known.filter(|p| p.is_file());
+    // What another clone on this machine has of the same session is that clone's.
+    let found = if known.is_none() && find::is_shared(app, tip.session.id)? {
+        agent.transcript_path(&app.agent_env, &app.cwd, stream).filter(|p| p.is_file())
+    } else {
+        let recorded = recorded.filter(|p| p.is_file());
+        known.or(recorded).or_else(|| agent.find_transcript(&app.agent_env, stream))
+    };
+    let Some(path) = found else { return Ok(None) };
     let Some(bytes) = file::read_optional(&path)? else { return Ok(None) };
     let Some(stored) = tip.session.stream(stream) else { return Ok(Some(path)) };
     let stored = layout::read_stream(&app.repo.objects, tip.checkpoint.meta_tree, stored)?;

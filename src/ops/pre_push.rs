@@ -52,7 +52,7 @@ pub fn run(app: &App<'_>, remote: &str, updates: &[Update]) -> Result<Vec<Refuse
     let tips: Vec<Oid> = pushed.iter().map(|(_, tip)| *tip).collect();
     let mut known: Vec<Oid> = updates.iter().filter_map(|u| u.old).collect();
     // A remote that is named by its address has no refs here.
-    let tracked = app.repo.refs.list(&RefName::tracking_prefix(remote)).unwrap_or_default();
+    let tracked = app.repo.refs.list(&RefName::remote_branches_prefix(remote)).unwrap_or_default();
     known.extend(tracked.into_iter().map(|(_, oid)| oid));
     let mut hidden: Vec<Oid> = walk::commits(&app.repo, &known)?.into_iter().flatten().collect();
     hidden.sort();

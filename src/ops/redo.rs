@@ -37,6 +37,9 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         settle::settle(app)?;
     }
     let tip = find::session(app, options.session.as_deref())?;
+    if !options.dry_run {
+        find::take_up(app, &tip)?;
+    }
     let history = History::load(&app.repo, tip.checkpoint.commit)?;
     let (rewind, movement) = last_rewind(&history)?;
     let target = history.number(movement.from).ok_or_else(nothing)?;

@@ -44,7 +44,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let _lock = app.lock_worktree()?;
     settle::settle(app)?;
     let tip = match &options.session {
-        Some(named) => find::session(app, Some(named))?,
+        Some(named) => find::own_session(app, Some(named))?,
         None => newest(app)?,
     };
     let none = || {

@@ -34,6 +34,9 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         settle::settle(app)?;
     }
     let tip = find::session(app, options.session.as_deref())?;
+    if !options.dry_run {
+        find::take_up(app, &tip)?;
+    }
     moving::refuse_during_operation(app, Mode::Code, options.force)?;
     let mut recording = moving::begin(app, tip)?;
     let present = recording.capture_code(app, None)?;

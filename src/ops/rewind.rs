@@ -107,12 +107,20 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         settle::settle(app)?;
     }
     let tip = find::session(app, options.session.as_deref())?;
+    let pulled = find::is_only_pulled(app, &tip)?;
+    if !options.dry_run {
+        find::take_up(app, &tip)?;
+    }
     let mut recording = moving::begin(app, tip)?;
     moving::refuse_during_operation(app, options.mode, options.force)?;
     let present = if options.mode.code() { Some(recording.capture_code(app, None)?) } else { None };
     let tip = moving::tip_of(&recording)?.clone();
     let history = History::load(&app.repo, tip.checkpoint.commit)?;
     let paths = moving::paths(app, &options.paths)?;
+    // A session that never ran here knows nothing of these files; where they are HEAD's, nobody's work is at stake.
+    let head = recording.head.commit.map(|c| app.repo.objects.read_commit(c)).transpose()?.map(|c| c.tree);
+    let untouched = pulled && present.as_ref().is_some_and(|p| Some(p.tree) == head);
+    let foreign = if untouched { Foreign::All } else { options.foreign };
 
     let (target, plan) = match (&options.target, &present) {
         (Some(text), _) => {
@@ -142,7 +150,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         mode: options.mode,
         target,
         redone: None,
-        foreign: options.foreign,
+        foreign,
         dry_run: options.dry_run,
         force: options.force,
         paths: &paths,

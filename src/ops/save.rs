@@ -58,7 +58,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let _lock = app.lock_worktree()?;
     settle::settle(app)?;
     let tip = match &options.session {
-        Some(named) => Some(find::session(app, Some(named))?),
+        Some(named) => Some(find::own_session(app, Some(named))?),
         None => running(app)?,
     };
     let begun = tip.is_none();

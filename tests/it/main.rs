@@ -24,6 +24,7 @@ mod one_repository;
 mod plain_git;
 mod recordings;
 mod shapes;
+mod share;
 mod state;
 mod support;
 mod support_works;

@@ -109,7 +109,7 @@ fn push(context: &mut Context, app: &App<'_>, args: &[String], input: &str) -> u
     }
     context.ui.hint(&format!(
         "`session fork --session {} --at {}` makes a branch with the same files and a clean history; push that one. \
-         `git push --no-verify` pushes this in spite of it.",
+         `session push` shares a session itself. `git push --no-verify` pushes this in spite of it.",
         short(&first.ours.session.to_string()),
         first.ours.checkpoint
     ));

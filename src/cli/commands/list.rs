@@ -43,12 +43,13 @@ pub fn run(context: &mut Context, args: &Args) -> Result<u8> {
             Column::left("UPDATED"),
         ]);
         for row in &o.sessions {
-            let name = row.name.as_ref().map(|n| format!("{n}: ")).unwrap_or_default();
+            let name = row.known_as.as_ref().or(row.name.as_ref()).map(|n| format!("{n}: ")).unwrap_or_default();
+            let from = row.remote.as_ref().map(|r| format!(" [{r}]")).unwrap_or_default();
             let title = row.title.as_deref().unwrap_or("(untitled)");
             table.row([
                 Cell::styled(if row.current { "*" } else { "" }, theme.good),
                 Cell::styled(&row.short, theme.id),
-                Cell::styled(&format!("{name}{title}"), theme.title),
+                Cell::styled(&format!("{name}{title}{from}"), theme.title),
                 Cell::styled(&row.agent, theme.kind),
                 Cell::plain(&row.turns.to_string()),
                 Cell::styled(&when(row.updated_at, o.now), theme.dim),

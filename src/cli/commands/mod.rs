@@ -12,6 +12,8 @@ pub mod hook;
 pub mod list;
 pub mod log;
 pub mod man;
+pub mod pull;
+pub mod push;
 pub mod redo;
 pub mod resume;
 pub mod revert;
@@ -41,6 +43,8 @@ pub fn run(context: &mut Context, command: Command) -> Result<u8> {
         Command::Resume(args) => resume::run(context, args),
         Command::Continue(args) => resume::run_continue(context, args),
         Command::State(args) => state::run(context, args),
+        Command::Push(args) => push::run(context, args),
+        Command::Pull(args) => pull::run(context, args),
         Command::Status => status::run(context),
         Command::Doctor(args) => doctor::run(context, &args),
         Command::Enable(args) => enable::run(context, args),

@@ -13,7 +13,7 @@ use crate::cli::{Context, Ui};
 use crate::ops::state::{self, Action, Outcome};
 use crate::ops::{Failure, FailureKind, Result};
 
-/// Shows and sets what a session is about, how far it is and what is open: `.session-state.json`.
+/// Show and set what a session is about and what is open: .session-state.json
 ///
 /// Most of it is derived: the objective from the first prompt, todos from the agent's list, files from the checkpoints,
 /// errors and tests from what commands said. What is set by hand wins until it is set to null.
