@@ -77,7 +77,7 @@ pub fn hex(bytes: &[u8]) -> String {
         padded.push(0);
     }
     padded.extend((bytes.len() as u64 * 8).to_be_bytes());
-    let digest = padded.chunks_exact(64).fold(START, |state, block| compress(state, block));
+    let digest = padded.chunks_exact(64).fold(START, compress);
     digest.iter().map(|word| format!("{word:08x}")).collect()
 }
 
