@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::commands::{
-    complete, demo, diff, disable, enable, fork, list, log, man, redo, resume, revert, rewind, save, show, slash, state,
+    complete, demo, diff, disable, doctor, enable, fork, list, log, man, redo, resume, revert, rewind, save, show,
+    slash, state,
 };
 use super::output::ColorChoice;
 
@@ -75,6 +76,7 @@ pub enum Command {
     State(state::Args),
     /// Show where this worktree stands
     Status,
+    Doctor(doctor::Args),
     Enable(enable::Args),
     Disable(disable::Args),
     /// What agents' hooks call; reads JSON on standard input
@@ -91,7 +93,7 @@ pub enum Command {
     after_help = "Examples:\n  session hook claude-code Stop < payload.json\n  echo '{\"session_id\":\"s1\",\"cwd\":\"/repo\",\"prompt\":\"fix it\"}' | session hook generic prompt\n\nAlways exits 0; what goes wrong is in .git/session/log/hooks.log.\nEvents of `generic`: session-start, prompt, tool, turn-end, session-end (docs/agents/generic.md)."
 )]
 pub struct HookArgs {
-    /// The agent: claude-code or generic
+    /// The agent: claude-code or generic; or git
     pub agent: String,
     /// Its event
     pub event: String,

@@ -12,6 +12,9 @@ use crate::engine::writers::{HASTY, PATIENT, Writers};
 use crate::engine::{local, snapshot};
 use crate::git::Repo;
 
+/// How long a hook of git waits for others; what it cannot have by then is done detached.
+const AT_ONCE: Duration = Duration::from_millis(10);
+
 /// Who runs the use case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
@@ -19,6 +22,8 @@ pub enum Caller {
     Explicit,
     /// A hook: gives up early, never settles.
     Hook,
+    /// A hook of git, on whose end a commit waits: gives up at once.
+    GitHook,
 }
 
 /// The context of one command.
@@ -56,6 +61,7 @@ impl App<'_> {
         match self.caller {
             Caller::Explicit => PATIENT,
             Caller::Hook => HASTY,
+            Caller::GitHook => AT_ONCE,
         }
     }
 
@@ -102,7 +108,9 @@ impl App<'_> {
                 .unwrap_or(usize::MAX),
             budget: match self.caller {
                 Caller::Explicit => None,
-                Caller::Hook => Some(Duration::from_millis(number("session.snapshot.budgetMs", 2_000)?)),
+                Caller::Hook | Caller::GitHook => {
+                    Some(Duration::from_millis(number("session.snapshot.budgetMs", 2_000)?))
+                }
             },
             home: self.home.clone(),
         })

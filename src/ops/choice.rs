@@ -76,7 +76,9 @@ fn windows_of_others(app: &App<'_>, tip: &Tip, target: &Checkpoint) -> Result<Ve
 
 /// Files that `enable` wrote into the work tree.
 fn installed_paths(app: &App<'_>) -> Result<Vec<RepoPath>> {
-    Ok(local::installed(&app.repo)?.iter().filter_map(|f| RepoPath::new(f.path.as_str()).ok()).collect())
+    let mut paths = super::git_install::in_work_tree(app)?;
+    paths.extend(local::installed(&app.repo)?.iter().filter_map(|f| RepoPath::new(f.path.as_str()).ok()));
+    Ok(paths)
 }
 
 /// The refusal that names the paths and what to type.

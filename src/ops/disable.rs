@@ -1,6 +1,7 @@
 //! `disable`: takes out exactly what `enable` put in. Sessions stay.
 
 use super::enable::{self, Outcome};
+use super::git_install::{self, Plan};
 use super::{App, Result, state_file};
 use crate::agents::FileEdit;
 use crate::engine::local;
@@ -38,6 +39,10 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         .collect();
     let exclude = enable::exclude_edit(app, &lines)?;
     changes.extend(exclude.as_ref().map(|(before, after)| enable::exclude_change(before, after)));
+    // git's hooks serve every agent: they go with the last one.
+    let others = enable::enabled_agents(app)?.iter().any(|a| !chosen.iter().any(|c| c.kind() == a));
+    let hooks = if others { Plan::default() } else { git_install::uninstall(app)? };
+    changes.extend(hooks.changes(app)?);
     if !options.dry_run {
         for (_, edit) in &edits {
             enable::apply(&root, edit)?;
@@ -48,9 +53,17 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         if is_last {
             state_file::remove_unchanged(app)?;
         }
+        if !others {
+            hooks.apply_uninstall(app)?;
+        }
         local::set_installed(&app.repo, &installed)?;
         // Without hooks nothing runs here any more.
         local::set_current(&app.repo, None)?;
     }
-    Ok(Outcome { agents: chosen.iter().map(|a| a.kind().to_owned()).collect(), changes, dry_run: options.dry_run })
+    Ok(Outcome {
+        agents: chosen.iter().map(|a| a.kind().to_owned()).collect(),
+        changes,
+        by_hand: Vec::new(),
+        dry_run: options.dry_run,
+    })
 }

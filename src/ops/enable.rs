@@ -1,10 +1,12 @@
-//! `enable`: installs an agent's hooks and command files, personal ones out of git's sight; says all it did, and does it once.
+//! `enable`: installs an agent's hooks and command files, personal ones out of git's sight, and git's own hooks; says all
+//! it did, and does it once.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::git_install::{self, ByHand, Plan};
 use super::{App, Failure, FailureKind, Result, state_file};
 use crate::agents::{self, Agent, FileEdit, InstallOptions};
 use crate::base::file::{self, Durability};
@@ -23,6 +25,10 @@ pub struct Options {
     pub shared: bool,
     /// Leave the agent's own `/rewind` alone.
     pub keep_builtin_rewind: bool,
+    /// Leave git's hooks alone.
+    pub no_git_hooks: bool,
+    /// Write into a hooks folder that is not this clone's alone.
+    pub write_hooks: bool,
     /// Only say it.
     pub dry_run: bool,
 }
@@ -50,6 +56,9 @@ pub struct Outcome {
     pub agents: Vec<String>,
     /// Files that changed; none when all was in place.
     pub changes: Vec<Change>,
+    /// Lines for hooks of git that are not ours to edit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_hand: Vec<ByHand>,
     /// Whether this only says what would happen.
     pub dry_run: bool,
 }
@@ -97,6 +106,8 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     }
     let exclude = exclude_edit(app, &excluded)?;
     changes.extend(exclude.as_ref().map(|(before, after)| exclude_change(before, after)));
+    let hooks = if options.no_git_hooks { Plan::default() } else { git_install::install(app, options.write_hooks)? };
+    changes.extend(hooks.changes(app)?);
     if !options.dry_run {
         let mut installed = local::installed(&app.repo)?;
         for (_, edit) in &edits {
@@ -110,8 +121,14 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         for (_, edit) in &edits {
             apply(&root, edit)?;
         }
+        hooks.apply_install(app)?;
     }
-    Ok(Outcome { agents: chosen.iter().map(|a| a.kind().to_owned()).collect(), changes, dry_run: options.dry_run })
+    Ok(Outcome {
+        agents: chosen.iter().map(|a| a.kind().to_owned()).collect(),
+        changes,
+        by_hand: hooks.by_hand,
+        dry_run: options.dry_run,
+    })
 }
 
 /// Notes a file with its text, so that `disable` can give back to the byte what nobody edited in between.

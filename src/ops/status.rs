@@ -18,7 +18,7 @@ pub struct Outcome {
     pub session: Option<Shown>,
     /// Sessions of the repository.
     pub sessions: usize,
-    /// Whether hooks are installed here, by agent.
+    /// Where hooks are installed here: agents, and `git`.
     pub enabled: Vec<String>,
     /// Branch that HEAD is on.
     pub branch: Option<String>,
@@ -101,6 +101,8 @@ pub fn run(app: &App<'_>) -> Result<Outcome> {
     };
     let log = crate::base::file::read_optional(&app.repo.common_dir.join("session/log/hooks.log"))?;
     let last_problem = log.and_then(|bytes| String::from_utf8_lossy(&bytes).lines().last().map(str::to_owned));
+    let mut enabled = super::enable::enabled_agents(app)?;
+    enabled.extend(super::git_install::is_installed(app).then(|| "git".to_owned()));
     Ok(Outcome {
         state: match (&tip, is_running) {
             (None, _) => "none",
@@ -108,7 +110,7 @@ pub fn run(app: &App<'_>) -> Result<Outcome> {
             (Some(_), false) => "idle",
         },
         sessions: store::heads(&app.repo)?.len(),
-        enabled: super::enable::enabled_agents(app)?,
+        enabled,
         branch: head.branch.as_ref().and_then(|b| b.as_branch()).map(str::to_owned),
         head: head.commit,
         changed,

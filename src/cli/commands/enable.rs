@@ -27,6 +27,12 @@ pub struct Args {
     /// Leave the agent's own /rewind alone; ours is /session:rewind
     #[arg(long)]
     keep_builtin_rewind: bool,
+    /// Leave git's own hooks out: commits make no checkpoints
+    #[arg(long)]
+    no_git_hooks: bool,
+    /// Write git's hooks also into a folder that is committed or that other repositories share
+    #[arg(long, conflicts_with = "no_git_hooks")]
+    write_hooks: bool,
     /// Show the edits as a diff, make none
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -40,11 +46,14 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
         agents: args.agent,
         shared: args.shared,
         keep_builtin_rewind: args.keep_builtin_rewind,
+        no_git_hooks: args.no_git_hooks,
+        write_hooks: args.write_hooks,
         dry_run: args.dry_run,
     };
     let outcome = enable::run(&app, &options)?;
     context.show("enable", &outcome, |ui, o| {
         tell(ui, o, "Everything is in place already.");
+        tell_by_hand(ui, o);
         if !o.dry_run && !o.changes.is_empty() {
             ui.note("The agent's turns are saved here from its next start. `session log` shows them; `session disable` undoes this.");
         }
@@ -61,7 +70,8 @@ pub fn tell(ui: &mut Ui, o: &Outcome, nothing: &str) {
     }
     if o.dry_run {
         for change in &o.changes {
-            let Ok(path) = RepoPath::new(change.path.replace(".git/", "dot-git/").as_str()) else { continue };
+            let shown = change.path.replace(".git/", "dot-git/");
+            let Ok(path) = RepoPath::new(shown.trim_start_matches('/')) else { continue };
             let side = |bytes: &'_ Option<Vec<u8>>| bytes.clone();
             let (old, new) = (side(&change.bytes.0), side(&change.bytes.1));
             let diff = FileDiff {
@@ -83,5 +93,18 @@ pub fn tell(ui: &mut Ui, o: &Outcome, nothing: &str) {
     }
     for line in table.lines(ui.width(), &theme) {
         ui.data_line(&line);
+    }
+}
+
+/// Lines that a person has to add to hooks of git.
+fn tell_by_hand(ui: &mut Ui, o: &Outcome) {
+    if o.by_hand.is_empty() {
+        return;
+    }
+    ui.warning("git's hooks lie in a folder that is not this clone's alone; it was left as it is");
+    ui.hint("`session enable --write-hooks` writes there. Or put these lines after the first line of each file:");
+    for hook in &o.by_hand {
+        ui.note(&format!("\n{}", hook.path));
+        hook.lines.lines().for_each(|line| ui.note(&format!("    {line}")));
     }
 }

@@ -1,4 +1,4 @@
-//! `session hook <agent> <event>`: what agents call. Exits 0 whatever happens, prints only the reply that the agent wants,
+//! `session hook <agent> <event>`: what agents call (and git: [`super::git_hook`]). Exits 0 whatever happens, prints only the reply that the agent wants,
 //! and logs what went wrong.
 
 use std::ffi::OsString;
@@ -24,17 +24,23 @@ pub fn main(args: &[OsString]) -> ExitCode {
         return help_of(&help);
     }
     // A fault of ours must not reach the agent either.
-    let _fault = std::panic::catch_unwind(AssertUnwindSafe(|| {
+    let done = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let mut code = 0;
         if let Ok(env) = Env::of_process() {
             let ui = Ui::on_standard_streams(Mode::Human, UiEnv::default(), ColorChoice::Never);
             let mut context = Context::new(env, ui);
             let (agent, event) = (words[0].as_str(), words.get(1).map_or("", String::as_str));
-            run(&mut context, agent, event);
+            if agent == "git" && context.env.enabled() != Some(false) {
+                code = super::git_hook::run(&mut context, &words[1..]);
+            } else if agent != "git" {
+                run(&mut context, agent, event);
+            }
             // A reader that went away is no business of ours.
             let _closed = context.ui.finish();
         }
+        code
     }));
-    ExitCode::SUCCESS
+    ExitCode::from(done.unwrap_or(0))
 }
 
 fn help_of(args: &[OsString]) -> ExitCode {
@@ -123,7 +129,8 @@ fn finish_tail(env: &Env, native: &str) {
     }
 }
 
-fn log(app: &App<'_>, line: &str) {
+/// Writes a line into the log of hooks.
+pub(super) fn log(app: &App<'_>, line: &str) {
     if local::log(&app.repo, app.now(), line).is_err() {
         // A read-only repository: standard error is shown by agents as a notice, if at all.
         output::say_unlogged(line);

@@ -4,8 +4,10 @@ pub mod complete;
 pub mod demo;
 pub mod diff;
 pub mod disable;
+pub mod doctor;
 pub mod enable;
 pub mod fork;
+pub mod git_hook;
 pub mod hook;
 pub mod list;
 pub mod log;
@@ -40,6 +42,7 @@ pub fn run(context: &mut Context, command: Command) -> Result<u8> {
         Command::Continue(args) => resume::run_continue(context, args),
         Command::State(args) => state::run(context, args),
         Command::Status => status::run(context),
+        Command::Doctor(args) => doctor::run(context, &args),
         Command::Enable(args) => enable::run(context, args),
         Command::Disable(args) => disable::run(context, args),
         Command::Hook(args) => {

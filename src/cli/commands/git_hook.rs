@@ -1,0 +1,121 @@
+//! `session hook git <name>`: what git's hooks call. Exits 0 whatever happens; pre-push alone refuses, with 1 and clear lines
+//! on standard error. What goes wrong is logged.
+//!
+//! The repository is found from the present folder: the variables that git gives to its hooks lead nowhere here.
+
+use std::io::Read as _;
+
+use super::hook::log;
+use crate::base::process::Run;
+use crate::base::progress::Silent;
+use crate::cli::Context;
+use crate::cli::context::{open, repo_env};
+use crate::git::Oid;
+use crate::ops::git_hook::{self, Event, Outcome, Task};
+use crate::ops::{App, Caller, Result, hook, pre_push};
+
+/// Handles one hook; the exit code.
+pub fn run(context: &mut Context, words: &[String]) -> u8 {
+    let (name, args) = (words.first().map_or("", String::as_str), words.get(1..).unwrap_or_default());
+    let mut input = String::new();
+    if matches!(name, "post-rewrite" | "pre-push") {
+        let mut bytes = Vec::new();
+        if std::io::stdin().lock().read_to_end(&mut bytes).is_err() {
+            return 0;
+        }
+        input = String::from_utf8_lossy(&bytes).into_owned();
+    }
+    let caller = if name == "save" { Caller::Explicit } else { Caller::GitHook };
+    let Ok(app) = open(&context.env, &context.env.cwd, &repo_env(&context.env), caller, &Silent) else { return 0 };
+    if hook::is_off(&app).unwrap_or(false) {
+        return 0;
+    }
+    let done = match name {
+        "pre-push" => return push(context, &app, args, &input),
+        "save" => saved_detached(&app, args),
+        _ => saved(&app, name, args, &input),
+    };
+    if let Err(failure) = done {
+        log(&app, &format!("git {name}: {failure}"));
+    }
+    0
+}
+
+fn saved(app: &App<'_>, name: &str, args: &[String], input: &str) -> Result<()> {
+    let Some(event) = event(name, args, input) else {
+        log(app, &format!("unknown hook of git: {name:?}"));
+        return Ok(());
+    };
+    match git_hook::run(app, &event)? {
+        Outcome::Detach(task) => detach(app, &task),
+        Outcome::Nothing | Outcome::Saved { .. } => Ok(()),
+    }
+}
+
+/// What git said, as an event.
+fn event(name: &str, args: &[String], input: &str) -> Option<Event> {
+    let arg = |at: usize| args.get(at).map_or("", String::as_str);
+    let oid = |text: &str| if text.bytes().all(|b| b == b'0') { None } else { Oid::parse(text).ok() };
+    Some(match name {
+        "post-commit" => Event::Commit,
+        "post-checkout" => Event::Checkout { from: oid(arg(0)), switched: arg(2) == "1" },
+        "post-merge" => Event::Merge,
+        "post-rewrite" => {
+            // "<old> <new>" and perhaps more; several old ones may have become one.
+            let new = input.lines().filter_map(|line| oid(line.split_ascii_whitespace().nth(1)?));
+            let mut new: Vec<Oid> = new.collect();
+            new.dedup();
+            Event::Rewrite { rebase: arg(0) == "rebase", new }
+        }
+        _ => return None,
+    })
+}
+
+/// One process of its own does what a commit does not wait for.
+fn detach(app: &App<'_>, task: &Task) -> Result<()> {
+    let Ok(task) = serde_json::to_string(task) else { return Ok(()) };
+    let mut run = Run::new(app.program.as_os_str());
+    run.args = vec!["hook".into(), "git".into(), "save".into(), task.into()];
+    run.cwd = Some(app.repo.work_dir()?.to_owned());
+    Ok(run.detach()?)
+}
+
+fn saved_detached(app: &App<'_>, args: &[String]) -> Result<()> {
+    match args.first().and_then(|text| serde_json::from_str::<Task>(text).ok()) {
+        Some(task) => git_hook::perform(app, &task).map(drop),
+        None => Ok(()),
+    }
+}
+
+fn push(context: &mut Context, app: &App<'_>, args: &[String], input: &str) -> u8 {
+    let remote = args.first().map_or("", String::as_str);
+    let refused = match pre_push::run(app, remote, &pre_push::parse(input)) {
+        Ok(refused) => refused,
+        Err(failure) => {
+            // What cannot be judged is not held up.
+            log(app, &format!("git pre-push: {failure}"));
+            return 0;
+        }
+    };
+    let Some(first) = refused.first() else { return 0 };
+    for r in &refused {
+        context.ui.error(&format!(
+            "git-session: nothing was pushed: {} would publish checkpoint {} of session {} (commit {})",
+            r.remote,
+            r.ours.checkpoint,
+            short(&r.ours.session.to_string()),
+            r.ours.commit.short()
+        ));
+    }
+    context.ui.hint(&format!(
+        "`session fork --session {} --at {}` makes a branch with the same files and a clean history; push that one. \
+         `session push` shares a session itself. `git push --no-verify` pushes this in spite of it.",
+        short(&first.ours.session.to_string()),
+        first.ours.checkpoint
+    ));
+    1
+}
+
+fn short(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
+}

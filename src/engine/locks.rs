@@ -1,0 +1,76 @@
+//! Lock files that a death left behind: those of our refs, which we may remove, and git's own, which we only name.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::writers::Writers;
+use super::{Result, local};
+use crate::base::{Error as BaseError, file};
+use crate::git::{RefName, Repo};
+
+/// A lock file that is older than this belongs to nobody.
+const STALE: Duration = Duration::from_secs(10);
+
+/// One stale lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaleLock {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether it guards a ref of ours.
+    pub ours: bool,
+}
+
+/// Looks for stale locks: of our refs, of `packed-refs`, of reftable's list.
+pub fn stale(repo: &Repo) -> Result<Vec<StaleLock>> {
+    let mut locks = Vec::new();
+    below(&repo.common_dir.join(RefName::all_prefix()), &mut locks)?;
+    locks.push(StaleLock { path: repo.common_dir.join(format!("{}.lock", RefName::notes())), ours: true });
+    for git in ["packed-refs.lock", "reftable/tables.list.lock"] {
+        locks.push(StaleLock { path: repo.common_dir.join(git), ours: false });
+    }
+    let now = file_system_now(repo)?;
+    locks.retain(|lock| is_old(&lock.path, now));
+    Ok(locks)
+}
+
+/// The lock files below a folder of refs.
+fn below(folder: &Path, locks: &mut Vec<StaleLock>) -> Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(BaseError::io("list", folder)(e).into()),
+    };
+    for entry in entries {
+        let path = entry.map_err(BaseError::io("list", folder))?.path();
+        if path.is_dir() {
+            below(&path, locks)?;
+        } else if path.extension().is_some_and(|e| e == "lock") {
+            locks.push(StaleLock { path, ours: true });
+        }
+    }
+    Ok(())
+}
+
+/// Removes the stale locks of our refs, while no other writer of ours runs; what was removed.
+pub fn remove_stale(repo: &Repo, _held: &Writers<'_>) -> Result<Vec<PathBuf>> {
+    let mut removed = Vec::new();
+    for lock in stale(repo)?.into_iter().filter(|l| l.ours) {
+        if file::remove_optional(&lock.path)? {
+            removed.push(lock.path);
+        }
+    }
+    Ok(removed)
+}
+
+fn is_old(path: &Path, now: SystemTime) -> bool {
+    let written = std::fs::metadata(path).and_then(|m| m.modified());
+    written.is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age > STALE))
+}
+
+/// The present moment by the file system's clock, by which lock files are dated: the time of a file made just now.
+fn file_system_now(repo: &Repo) -> Result<SystemTime> {
+    let dir = local::shared_dir(repo)?;
+    let io = || BaseError::io("ask for the time in", &dir);
+    let probe = tempfile::Builder::new().prefix(".session-tmp-").tempfile_in(&dir).map_err(io())?;
+    Ok(probe.as_file().metadata().and_then(|m| m.modified()).map_err(io())?)
+}

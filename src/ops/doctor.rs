@@ -1,0 +1,215 @@
+//! `doctor`: looks for what is wrong or in danger here, says what to do, and with `--fix` does what needs no decision.
+//!
+//! Fixed are interrupted restores and stale locks of ours. Everything else is somebody's decision or somebody else's file.
+
+use serde::Serialize;
+
+use super::git_install::{self, State};
+use super::{App, Result, pre_push, settle};
+use crate::base::file;
+use crate::base::text::{self, sanitise};
+use crate::engine::locks;
+use crate::git::RefName;
+use crate::git::hooks_dir::Place;
+
+/// Lines of the log that are shown.
+const LOG_LINES: usize = 5;
+
+/// One thing that needs attention.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Stable, for programs: `hooks.missing`.
+    pub code: &'static str,
+    /// What it is.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+    /// Whether it was put right now.
+    pub fixed: bool,
+}
+
+/// How libgit2 and the git command share the work here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Sharing {
+    /// The hash of objects.
+    pub object_format: &'static str,
+    /// How refs are stored.
+    pub ref_format: String,
+    /// Who reads and writes objects.
+    pub objects: &'static str,
+    /// Who reads and moves refs.
+    pub refs: &'static str,
+    /// Who reads the index.
+    pub index: &'static str,
+    /// Whether a remote owes objects.
+    pub partial: bool,
+    /// Whether history is cut.
+    pub shallow: bool,
+    /// Where git looks for hooks.
+    pub hooks: String,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// Whether nothing is left that needs attention.
+    pub ok: bool,
+    /// What needs, or needed, attention.
+    pub findings: Vec<Finding>,
+    /// How the work is shared.
+    pub repository: Sharing,
+    /// The last lines that hooks logged.
+    pub log: Vec<String>,
+}
+
+/// Looks, and fixes where told to.
+pub fn run(app: &App<'_>, fix: bool) -> Result<Outcome> {
+    let mut findings = Vec::new();
+    restore(app, fix, &mut findings)?;
+    stale_locks(app, fix, &mut findings)?;
+    let hooks = hooks(app, &mut findings)?;
+    remotes(app, &mut findings)?;
+    for (name, ours) in pre_push::branches_and_tags(app)? {
+        findings.push(Finding {
+            code: "branch.reaches-session",
+            message: format!(
+                "{} reaches checkpoint {} of session {} (commit {}): a push of it would publish a session",
+                sanitise(name.as_str()),
+                ours.checkpoint,
+                ours.session,
+                ours.commit.short()
+            ),
+            hint: format!(
+                "`session fork --session {} --at {}` makes a branch with the same files and a clean history.",
+                ours.session, ours.checkpoint
+            ),
+            fixed: false,
+        });
+    }
+    let caps = &app.repo.caps;
+    let repository = Sharing {
+        object_format: caps.object_format.name(),
+        ref_format: caps.ref_format.clone(),
+        objects: if caps.libgit2_opens { "libgit2" } else { "libgit2, through a facade" },
+        refs: app.repo.refs.kind(),
+        index: if caps.index_needs_git { "git" } else { "libgit2" },
+        partial: caps.partial,
+        shallow: caps.shallow,
+        hooks,
+    };
+    let log = file::read_optional(&app.repo.common_dir.join("session").join("log").join("hooks.log"))?;
+    let log = log.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let lines: Vec<String> = log.lines().map(sanitise).collect();
+    let ok = findings.iter().all(|f| f.fixed);
+    Ok(Outcome { ok, findings, repository, log: lines[lines.len().saturating_sub(LOG_LINES)..].to_vec() })
+}
+
+fn restore(app: &App<'_>, fix: bool, findings: &mut Vec<Finding>) -> Result<()> {
+    if !settle::pending(app) {
+        return Ok(());
+    }
+    let mut message = "a restore of files was interrupted here".to_owned();
+    if fix {
+        let _lock = app.lock_worktree()?;
+        if let Some(done) = settle::settle(app)? {
+            message = format!("{message}: {}", format!("{:?}", done.settled).to_lowercase());
+            if !done.left.is_empty() {
+                message.push_str(&format!(", {} left as they are", text::count(done.left.len(), "path")));
+            }
+        }
+    }
+    findings.push(Finding {
+        code: "restore.interrupted",
+        message,
+        hint: "`session doctor --fix`, or the next command that writes, finishes it or takes it back.".to_owned(),
+        fixed: fix && !settle::pending(app),
+    });
+    Ok(())
+}
+
+fn stale_locks(app: &App<'_>, fix: bool, findings: &mut Vec<Finding>) -> Result<()> {
+    let found = locks::stale(&app.repo)?;
+    let removed =
+        if fix && found.iter().any(|l| l.ours) { locks::remove_stale(&app.repo, &app.writers()?)? } else { Vec::new() };
+    for lock in found {
+        let path = lock.path.display();
+        findings.push(Finding {
+            code: if lock.ours { "lock.stale" } else { "lock.stale-of-git" },
+            message: format!("{path} was left behind by a process that died"),
+            hint: if lock.ours {
+                "`session doctor --fix` removes it.".to_owned()
+            } else {
+                "It is git's own: when no git runs here any more, delete it.".to_owned()
+            },
+            fixed: removed.contains(&lock.path),
+        });
+    }
+    Ok(())
+}
+
+/// Missing and overwritten hooks; where git looks for them.
+fn hooks(app: &App<'_>, findings: &mut Vec<Finding>) -> Result<String> {
+    let (dir, states) = git_install::states(app)?;
+    let hint = match dir.place {
+        Place::GitDir => "`session enable` puts it back.",
+        Place::WorkTree | Place::Outside => {
+            "`session enable` prints the lines to add there, `session enable --write-hooks` adds them."
+        }
+    };
+    for (path, state) in states {
+        let (code, problem) = match state {
+            State::There => continue,
+            State::Outdated => ("hooks.outdated", "calls another program than this one, or an older version"),
+            State::Overwritten => ("hooks.overwritten", "was overwritten: it does not call us any more"),
+            State::Missing => ("hooks.missing", "is missing"),
+        };
+        findings.push(Finding {
+            code,
+            message: format!("git's hook {} {problem}", path.display()),
+            hint: hint.to_owned(),
+            fixed: false,
+        });
+    }
+    Ok(dir.path.display().to_string())
+}
+
+/// Remotes to which a plain push, or from which a plain fetch, would take sessions.
+fn remotes(app: &App<'_>, findings: &mut Vec<Finding>) -> Result<()> {
+    let config = &app.repo.config;
+    let name = |key: &str| {
+        let inner = key.strip_prefix("remote.").unwrap_or(key);
+        sanitise(inner.rsplit_once('.').map_or(inner, |(name, _)| name))
+    };
+    for (key, value) in config.matching("^remote\\..*\\.mirror$")? {
+        if matches!(value.to_ascii_lowercase().as_slice(), b"true" | b"yes" | b"on" | b"1") {
+            findings.push(Finding {
+                code: "remote.mirror",
+                message: format!("remote {} is a mirror: `git push {0}` publishes every session as it is", name(&key)),
+                hint: format!("`git config --unset {}`, if that remote is not yours alone.", sanitise(&key)),
+                fixed: false,
+            });
+        }
+    }
+    for (key, value) in config.matching("^remote\\..*\\.(push|fetch)$")? {
+        let spec = value.to_string();
+        let source = spec.split(':').next().unwrap_or_default();
+        if !RefName::is_source_of_ours(source) {
+            continue;
+        }
+        let pushes = key.ends_with(".push");
+        let what =
+            if pushes { "publishes sessions as they are" } else { "takes the sessions of that repository along" };
+        findings.push(Finding {
+            code: if pushes { "remote.push-refspec" } else { "remote.fetch-refspec" },
+            message: format!("{} = {} {what}", sanitise(&key), sanitise(&spec)),
+            hint: if pushes {
+                "Name branches and tags in it. On a server of yours, `git config transfer.hideRefs` with our namespace keeps them out."
+                    .to_owned()
+            } else {
+                "Name branches in it; `session pull` fetches sessions.".to_owned()
+            },
+            fixed: false,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,329 @@
+//! git's hooks beside those of others: theirs run as before, ours run too, and `disable` leaves every byte as it was.
+//!
+//! husky, lefthook and pre-commit are tried for real where `SESSION_TEST_TOOLS` names a folder with `node_modules/.bin`
+//! (`npm install husky lefthook`) and `venv/bin` (`pip install pre-commit`).
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use crate::git_hooks::{assert_head_is_linked, links, repo};
+use crate::support::agent::Agent;
+use crate::support::repo::{Shape, TestRepo};
+
+/// All files of a folder with kind, mode and content.
+fn bytes_of(folder: &Path) -> Vec<String> {
+    let mut all: Vec<String> = walkdir::WalkDir::new(folder)
+        .into_iter()
+        .map(|entry| {
+            let entry = entry.expect("walks");
+            let mode = entry.path().symlink_metadata().expect("is there").permissions().mode();
+            let content = if entry.path_is_symlink() {
+                format!("{:?}", fs::read_link(entry.path()).expect("reads"))
+            } else {
+                String::from_utf8_lossy(&fs::read(entry.path()).unwrap_or_default()).into_owned()
+            };
+            format!("{:?} {mode:o} {content}", entry.path())
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+/// What must be as before once `disable` ran.
+fn state(repo: &TestRepo) -> Vec<String> {
+    let mut all = bytes_of(&repo.at(".git/hooks"));
+    all.push(fs::read_to_string(repo.at(".git/config")).expect("reads"));
+    all.push(repo.git(["status", "--porcelain"]));
+    all
+}
+
+fn script(repo: &TestRepo, path: &str, text: &str) {
+    repo.write(path, text);
+    repo.chmod(path, 0o755);
+}
+
+const NAMES: [&str; 5] = ["post-commit", "post-checkout", "post-merge", "post-rewrite", "pre-push"];
+
+/// How a hook may be written; each notes its name, its arguments and what it was given to read.
+fn kinds(log: &Path) -> Vec<(&'static str, String)> {
+    let log = log.display();
+    vec![
+        ("sh", format!("#!/bin/sh\necho \"$(basename \"$0\") $*\" >>{log}\ncat >>{log}\n")),
+        (
+            "bash",
+            format!("#!/usr/bin/env bash\nset -euo pipefail\necho \"${{0##*/}} $*\" >>{log}\ncat >>{log}\nexit 0\n"),
+        ),
+        ("no first line", format!("echo \"$(basename \"$0\") $*\" >>{log}\ncat >>{log}\n")),
+        (
+            "python",
+            format!(
+                "#!/usr/bin/env python3\nimport sys, os\nwith open('{log}', 'a') as f:\n    name = os.path.basename(sys.argv[0]).replace('.before-session', '')\n    f.write(' '.join([name] + sys.argv[1:]) + '\\n' + sys.stdin.read())\n"
+            ),
+        ),
+    ]
+}
+
+/// What happens in a repository: commits, an amend, a merge, a rebase, a cherry-pick, pushes.
+fn life(repo: &TestRepo, linked: bool) {
+    let check = |what: &str| {
+        if linked {
+            assert_head_is_linked(repo, what);
+        }
+    };
+    for n in 0..3 {
+        repo.write("a", format!("{n}\n"));
+        repo.git(["commit", "-q", "-a", "-m", &format!("commit {n}")]);
+        check("commit");
+    }
+    repo.git(["commit", "-q", "--amend", "-m", "amended"]);
+    check("amend");
+    repo.git(["checkout", "-q", "-b", "topic", "HEAD^"]);
+    for n in 0..5 {
+        repo.write(format!("t{n}"), "x\n");
+        repo.git(["add", "."]);
+        repo.git(["commit", "-q", "-m", &format!("topic {n}")]);
+        check("commit on topic");
+    }
+    repo.git(["rebase", "-q", "main"]);
+    check("rebase");
+    if linked {
+        for n in 0..5 {
+            assert!(!links(repo, &format!("HEAD~{n}")).is_empty(), "rebased commit {n} is linked");
+        }
+    }
+    repo.git(["checkout", "-q", "main"]);
+    repo.git(["merge", "-q", "--no-ff", "--no-edit", "topic~2"]);
+    check("merge");
+    repo.git(["cherry-pick", "topic"]);
+    check("cherry-pick");
+    repo.git(["push", "-q", "origin", "main", "topic"]);
+}
+
+fn with_remote(repo: &TestRepo) {
+    repo.git(["init", "-q", "--bare", "../remote.git"]);
+    repo.git(["remote", "add", "origin", "../remote.git"]);
+}
+
+/// Lines of a log without ids, which differ from run to run.
+fn told(log: &Path) -> Vec<String> {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let word = |w: &str| {
+        if w.len() == 40 && w.bytes().all(|b| b.is_ascii_hexdigit()) { "ID".to_owned() } else { w.to_owned() }
+    };
+    text.lines().map(|l| l.split(' ').map(word).collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn hooks_of_any_language_run_as_before_beside_ours_and_come_back_to_the_byte() {
+    for at in 0..4 {
+        let mut told_before = Vec::new();
+        for enabled in [false, true] {
+            let repo = repo(Shape::PLAIN, false);
+            with_remote(&repo);
+            let log = repo.sandbox.path().join("log");
+            let (kind, text) = kinds(&log)[at].clone();
+            for name in NAMES {
+                script(&repo, &format!(".git/hooks/{name}"), &text);
+            }
+            let before = state(&repo);
+            if enabled {
+                let _on = repo.session(["enable"]).success();
+                let again = repo.session(["enable", "--json"]).success().json();
+                assert_eq!(again["changes"].as_array().expect("a list").len(), 0, "{kind}: {again}");
+            }
+            life(&repo, enabled);
+            let told = told(&log);
+            if enabled {
+                assert_eq!(told, told_before, "{kind}: their hooks ran as before, with the same to read");
+                let _off = repo.session(["disable"]).success();
+                let after = state(&repo);
+                assert_eq!(after, before, "{kind}");
+                assert_eq!(repo.hook_log(), "");
+            } else {
+                assert!(told.iter().any(|l| l.starts_with("pre-push origin")), "{told:?}");
+                assert!(told.iter().any(|l| l == "post-rewrite rebase"), "{told:?}");
+                told_before = told;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_link_and_a_hook_that_is_switched_off_are_kept_aside_and_come_back() {
+    let repo = repo(Shape::PLAIN, false);
+    let log = repo.sandbox.path().join("log");
+    script(&repo, "tools/hook", &kinds(&log)[0].1);
+    repo.commit("a hook that is committed");
+    symlink("../../tools/hook", repo.at(".git/hooks/post-commit")).expect("links");
+    repo.write(".git/hooks/post-merge", "#!/bin/sh\nexit 1\n");
+    let before = state(&repo);
+    let _on = repo.session(["enable"]).success();
+    assert_eq!(repo.git(["status", "--porcelain"]), "", "the file behind the link is as it was");
+    repo.git(["commit", "-q", "--allow-empty", "-m", "x"]);
+    assert_head_is_linked(&repo, "beside a link");
+    assert!(fs::read_to_string(&log).expect("it ran").contains("post-commit"));
+    repo.git(["checkout", "-q", "-b", "t"]);
+    repo.git(["commit", "-q", "--allow-empty", "-m", "y"]);
+    repo.git(["checkout", "-q", "main"]);
+    repo.git(["merge", "-q", "--no-ff", "--no-edit", "t"]);
+    let _off = repo.session(["disable"]).success();
+    assert_eq!(state(&repo), before);
+}
+
+#[test]
+fn their_refusal_of_a_push_stays_a_refusal() {
+    for kind in ["#!/bin/sh\nexit 3\n", "#!/usr/bin/env python3\nraise SystemExit(3)\n"] {
+        let repo = repo(Shape::PLAIN, false);
+        with_remote(&repo);
+        script(&repo, ".git/hooks/pre-push", kind);
+        let _on = repo.session(["enable"]).success();
+        let mut push = repo.sandbox.command("git", repo.path());
+        assert!(!push.args(["push", "-q", "origin", "main"]).output().expect("git starts").status.success(), "{kind}");
+    }
+}
+
+#[test]
+fn without_hooks_and_without_their_folder_nothing_of_ours_is_left() {
+    let repo = repo(Shape::PLAIN, false);
+    fs::remove_dir_all(repo.at(".git/hooks")).expect("removes");
+    let config = fs::read(repo.at(".git/config")).expect("reads");
+    let _on = repo.session(["enable"]).success();
+    repo.git(["commit", "-q", "--allow-empty", "-m", "x"]);
+    assert_head_is_linked(&repo, "in a new folder");
+    let _off = repo.session(["disable"]).success();
+    assert!(!repo.at(".git/hooks").exists());
+    assert_eq!(fs::read(repo.at(".git/config")).expect("reads"), config);
+    repo.git(["commit", "-q", "--allow-empty", "-m", "y"]);
+    assert!(links(&repo, "HEAD").is_empty());
+}
+
+#[test]
+fn a_folder_that_is_not_this_clones_alone_is_edited_only_when_asked() {
+    for outside in [false, true] {
+        let repo = repo(Shape::PLAIN, false);
+        let folder = if outside { repo.sandbox.path().join("shared-hooks") } else { repo.at(".githooks") };
+        fs::create_dir(&folder).expect("makes the folder");
+        let hook = folder.join("post-commit");
+        fs::write(&hook, "#!/bin/sh\nexit 0\n").expect("writes");
+        fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).expect("sets the mode");
+        repo.commit("the team's hooks");
+        repo.git(["config", "core.hooksPath", folder.to_str().expect("UTF-8")]);
+        let before = (bytes_of(&folder), state(&repo));
+        let out = repo.session(["enable"]).success();
+        assert_eq!(bytes_of(&folder), before.0, "left as it is");
+        for part in ["--write-hooks", "hook git post-commit", "hook git pre-push"] {
+            assert!(out.stderr.contains(part), "{part}: {out}");
+        }
+        let json = repo.session(["enable", "--json"]).success().json();
+        assert_eq!(json["by_hand"].as_array().expect("a list").len(), 5, "{json}");
+        repo.git(["commit", "-q", "--allow-empty", "-m", "x"]);
+        assert!(links(&repo, "HEAD").is_empty());
+        let _on = repo.session(["enable", "--write-hooks"]).success();
+        repo.git(["commit", "-q", "--allow-empty", "-m", "y"]);
+        assert_head_is_linked(&repo, "written when asked");
+        let _off = repo.session(["disable"]).success();
+        assert_eq!((bytes_of(&folder), state(&repo)), before, "outside: {outside}");
+    }
+}
+
+/// Where a tool is installed; says so where it is not.
+#[expect(clippy::print_stderr, reason = "a test that cannot run here must be seen not to")]
+fn tool(name: &str) -> Option<(PathBuf, String)> {
+    let found = std::env::var_os("SESSION_TEST_TOOLS").map(PathBuf::from).and_then(|top| {
+        let folders = [top.join("node_modules/.bin"), top.join("venv/bin")];
+        folders.into_iter().find(|f| f.join(name).exists())
+    });
+    let Some(folder) = found else {
+        eprintln!("SKIPPED: {name} is not installed (SESSION_TEST_TOOLS)");
+        return None;
+    };
+    let path = std::env::var("PATH").expect("PATH is set");
+    Some((folder.clone(), format!("{}:{path}", folder.display())))
+}
+
+#[track_caller]
+fn run(repo: &TestRepo, program: &str, args: &[&str]) {
+    let out = repo.sandbox.command(program, repo.path()).args(args).output().expect("starts");
+    assert!(out.status.success(), "{program} {args:?}: {out:?}");
+}
+
+/// Lives beside a tool, with and without an agent; the tool's hook ran each time, and all comes back.
+fn beside(name: &str, set_up: &dyn Fn(&TestRepo, &Path), enable: &[&str]) {
+    let Some((folder, path)) = tool(name) else { return };
+    for with_agent in [false, true] {
+        let mut repo = repo(Shape::PLAIN, false);
+        repo.sandbox.set("PATH", path.clone());
+        with_remote(&repo);
+        let log = repo.sandbox.path().join("log");
+        set_up(&repo, &folder.join(name));
+        repo.commit("the tool");
+        fs::remove_file(&log).unwrap_or_default();
+        let before = (state(&repo), repo.listing());
+        let _on = repo.session(enable).success();
+        let agent = Agent::new(&repo, "one");
+        if with_agent {
+            agent.prompt("x");
+        }
+        repo.git(["add", "--all"]);
+        life(&repo, true);
+        assert_eq!(repo.hook_log(), "", "{name}");
+        let ran = fs::read_to_string(&log).unwrap_or_default();
+        assert!(ran.lines().filter(|l| l.contains("theirs")).count() >= 10, "{name}: {ran}");
+        if with_agent {
+            agent.end();
+        }
+        repo.git(["checkout", "-q", "topic~5"]);
+        let _off = repo.session(["disable"]).success();
+        let after = (state(&repo), repo.listing());
+        assert_eq!(after.0[..after.0.len() - 1], before.0[..before.0.len() - 1], "{name}: hooks and configuration");
+    }
+}
+
+#[test]
+fn beside_lefthook() {
+    let set_up = |repo: &TestRepo, program: &Path| {
+        let log = repo.sandbox.path().join("log");
+        let run = format!("echo theirs >>{}", log.display());
+        repo.write("lefthook.yml", format!("post-commit:\n  commands:\n    x:\n      run: {run}\npost-checkout:\n  commands:\n    x:\n      run: {run}\n"));
+        self::run(repo, program.to_str().expect("UTF-8"), &["install"]);
+    };
+    beside("lefthook", &set_up, &["enable"]);
+}
+
+#[test]
+fn beside_pre_commit() {
+    let set_up = |repo: &TestRepo, program: &Path| {
+        let log = repo.sandbox.path().join("log");
+        repo.write(
+            ".pre-commit-config.yaml",
+            format!(
+                "repos:\n- repo: local\n  hooks:\n  - id: x\n    name: x\n    language: system\n    entry: sh -c 'echo theirs >>{}'\n    always_run: true\n    pass_filenames: false\n    stages: [post-commit, post-checkout]\n",
+                log.display()
+            ),
+        );
+        let program = program.to_str().expect("UTF-8");
+        for kind in ["post-commit", "post-checkout"] {
+            run(repo, program, &["install", "-t", kind]);
+        }
+    };
+    beside("pre-commit", &set_up, &["enable"]);
+}
+
+#[test]
+fn beside_husky() {
+    let set_up = |repo: &TestRepo, program: &Path| {
+        run(repo, program.to_str().expect("UTF-8"), &[]);
+        let log = repo.sandbox.path().join("log");
+        for name in ["post-commit", "post-checkout"] {
+            repo.write(format!(".husky/{name}"), format!("echo theirs >>{}\n", log.display()));
+        }
+    };
+    let Some((_, path)) = tool("husky") else { return };
+    let mut plain = repo(Shape::PLAIN, false);
+    plain.sandbox.set("PATH", path);
+    set_up(&plain, &tool("husky").expect("just found").0.join("husky"));
+    let out = plain.session(["enable"]).success();
+    assert!(out.stderr.contains(".husky/post-commit") && !out.stderr.contains(".husky/_/"), "{out}");
+    beside("husky", &set_up, &["enable", "--write-hooks"]);
+}
