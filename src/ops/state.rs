@@ -63,17 +63,14 @@ pub fn run(app: &App<'_>, session: Option<&str>, action: Action) -> Result<Outco
         }
         Action::Export(None) => {
             let path = state_file::path(app)?;
-            let mut outcome = change(app, session, Kind::Save, "state export", |_| Ok(()))?;
+            let mut outcome = change(app, session, Kind::Save, "state export", |r| r.state.write_file = true)?;
             outcome.file = Some(path.to_path().to_owned());
             Ok(outcome)
         }
         Action::Set(patch) => {
             check(&patch)?;
             let title = format!("state: {}", patch.keys().cloned().collect::<Vec<_>>().join(", "));
-            change(app, session, Kind::Save, &title, |recording| {
-                recording.state.patch = patch;
-                Ok(())
-            })
+            change(app, session, Kind::Save, &title, |recording| recording.state.patch = patch)
         }
         Action::Import(bytes) => {
             let state = State::decode(&bytes).map_err(|e| invalid(&e.to_string()))?;
@@ -85,15 +82,13 @@ pub fn run(app: &App<'_>, session: Option<&str>, action: Action) -> Result<Outco
             change(app, session, Kind::Import, "state import", |recording| {
                 recording.state.patch = all;
                 recording.state.keeps_facts = true;
-                Ok(())
             })
         }
         Action::Clear => {
             // What is there now stays in the history.
-            change(app, session, Kind::Save, "before the state is cleared", |_| Ok(()))?;
+            change(app, session, Kind::Save, "before the state is cleared", |_| {})?;
             change(app, session, Kind::Save, "state cleared", |recording| {
                 recording.state.from = Some(state_record::cleared(recording));
-                Ok(())
             })
         }
     }
@@ -105,7 +100,7 @@ fn change(
     session: Option<&str>,
     kind: Kind,
     title: &str,
-    with: impl FnOnce(&mut Recording) -> Result<()>,
+    with: impl FnOnce(&mut Recording),
 ) -> Result<Outcome> {
     let _lock = app.lock_worktree()?;
     settle::settle(app)?;
@@ -121,8 +116,7 @@ fn change(
         None => save::begin(app)?,
     };
     recording.capture_code(app, None)?;
-    recording.state.write_file = title == "state export";
-    with(&mut recording)?;
+    with(&mut recording);
     let turn = recording.open_live_row().map(|at| recording.rows[at].turn);
     let begun = recording.tip.is_none();
     let (appended, notices) = recording.finish_and_tell(app, Purpose::new(kind, turn, title))?;

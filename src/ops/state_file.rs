@@ -17,8 +17,8 @@ use crate::engine::local;
 use crate::engine::store::Tip;
 use crate::features::state::merge;
 use crate::git::{Oid, tree};
-use crate::model::codec;
 use crate::model::state::{FACTS, GitDiff, STATUSES, State};
+use crate::model::{Session, codec};
 
 /// The file's name where none is configured.
 pub const NAME: &str = ".session-state.json";
@@ -34,6 +34,9 @@ pub struct Copy {
     pub trees: Option<(Oid, Oid)>,
     /// The document.
     pub written: Map<String, Value>,
+    /// The one before it, without facts: what lies there where we died between this note and the writing.
+    #[serde(default)]
+    pub before: Map<String, Value>,
 }
 
 impl Copy {
@@ -90,6 +93,11 @@ fn set_copy(app: &App<'_>, copy: &Copy) -> Result<()> {
         .map_err(|e| Failure::new(FailureKind::Internal, "internal", format!("cannot note the state file: {e}")))?;
     let path = local::worktree_dir(&app.repo)?.join("state-file");
     Ok(file::write_atomic(&path, &bytes, Some(0o600), Durability::Process)?)
+}
+
+/// Whether the session runs in this work tree: a fork may begin in another one.
+fn is_here(app: &App<'_>, session: &Session) -> bool {
+    app.repo.work_dir().is_ok() && session.worktree == app.repo.worktree_name()
 }
 
 /// Whether saves write the file by themselves.
@@ -151,7 +159,7 @@ pub fn take_in(app: &App<'_>, recording: &mut Recording, notices: &mut Vec<Strin
 
 fn changes(app: &App<'_>, recording: &Recording, notices: &mut Vec<String>) -> Result<Map<String, Value>> {
     let demanded = recording.state.write_file;
-    if app.repo.work_dir().is_err() || !(demanded || is_automatic(app)?) {
+    if !(demanded || is_here(app, &recording.session) && is_automatic(app)?) {
         return Ok(Map::new());
     }
     let path = path(app)?;
@@ -161,7 +169,7 @@ fn changes(app: &App<'_>, recording: &Recording, notices: &mut Vec<String>) -> R
     }
     let place = place(app, &path)?;
     let Some(bytes) = file::read_optional(&place)? else { return Ok(Map::new()) };
-    let before = copy(app)?.filter(|copy| copy.path == path).map(|copy| copy.written);
+    let known = copy(app)?.filter(|copy| copy.path == path);
     let found = match State::decode(&bytes) {
         Ok(state) => state,
         Err(problem) => {
@@ -171,9 +179,11 @@ fn changes(app: &App<'_>, recording: &Recording, notices: &mut Vec<String>) -> R
             return Ok(Map::new());
         }
     };
-    if before.as_ref().is_some_and(|before| State::from_map(before.clone()).is_ok_and(|was| was == found)) {
+    let opinions = merge::without(found.to_map()?, FACTS);
+    if known.as_ref().is_some_and(|copy| opinions == copy.before) {
         return Ok(Map::new());
     }
+    let before = known.map(|copy| copy.written);
     // As it stands there: a key that was taken out is given back to what is derived.
     let after: Map<String, Value> = codec::decode("a state file", &bytes)?;
     let patch = match &before {
@@ -216,7 +226,7 @@ pub fn follow(app: &App<'_>, tip: &Tip, demanded: bool, notices: &mut Vec<String
 }
 
 fn write(app: &App<'_>, tip: &Tip, demanded: bool) -> Result<()> {
-    if app.repo.work_dir().is_err() || !(demanded || is_automatic(app)?) {
+    if !(demanded || is_here(app, &tip.session) && is_automatic(app)?) {
         return Ok(());
     }
     let path = path(app)?;
@@ -240,17 +250,18 @@ fn write(app: &App<'_>, tip: &Tip, demanded: bool) -> Result<()> {
         session: tip.session.id,
         trees: Some((state_record::base(app, tip, &record)?, tip.code_tree)),
         written: state.to_map()?,
+        before: known.as_ref().map(|copy| merge::without(copy.written.clone(), FACTS)).unwrap_or_default(),
     };
     let is_written = have.as_deref() == Some(bytes.as_slice());
+    if !is_written || known.is_none_or(|known| known.session != copy.session || known.trees != copy.trees) {
+        set_copy(app, &copy)?;
+    }
     if !is_written {
         exclude(app)?;
         if let Some(folder) = place.parent() {
             std::fs::create_dir_all(folder).map_err(BaseError::io("create the folder", folder))?;
         }
         file::write_atomic(&place, &bytes, None, Durability::Process)?;
-    }
-    if !is_written || known.is_none_or(|known| known.session != copy.session || known.trees != copy.trees) {
-        set_copy(app, &copy)?;
     }
     Ok(())
 }

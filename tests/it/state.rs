@@ -497,3 +497,87 @@ fn disable_takes_the_file_and_its_lines_back() {
     repo.ask(["disable"]);
     assert_eq!((fs::read(&exclude).ok(), repo.listing()), (before, listing));
 }
+
+#[test]
+fn a_recording_of_claude_code_gives_its_prompt_and_its_failed_command() {
+    let repo = repo(true);
+    let claude = Claude::new(&repo);
+    let tape =
+        include_str!("../fixtures/claude-code/subagent-and-failing-tool/f375baaa-84a9-41b8-97fd-3251e57737bb.jsonl");
+    claude.hook("UserPromptSubmit", json!({"prompt": "first prompt"}));
+    let here = repo.path().to_str().expect("UTF-8");
+    fs::write(&claude.transcript, tape.replace("/home/dev/code/claude", here)).expect("writes");
+    repo.write("notes.txt", "hello\nthere");
+    claude.hook("Stop", json!({}));
+    let state = file(&repo);
+    assert_eq!(state["objectives"], json!({"primary": "first prompt", "secondary": [], "status": "in-progress"}));
+    assert_eq!(state["files"]["created"], json!(["notes.txt"]));
+    let open = state["errors"]["unresolved"].as_array().expect("a list");
+    assert_eq!(open.len(), 1, "{open:?}");
+    assert_eq!((&open[0]["file"], &open[0]["attempts"], open[0].get("line")), (&json!(""), &json!(1), None));
+    let said = open[0]["error"].as_str().expect("a text");
+    assert!(said.starts_with("echo from-bash > ") && said.ends_with("Exit code 1"), "{said}");
+    assert_eq!(state["next_prompts"], json!([format!("Fix the error: {said}")]));
+}
+
+#[test]
+fn a_hook_that_comes_again_counts_nothing_twice() {
+    let repo = repo(true);
+    let claude = Claude::new(&repo);
+    claude.prompt("one");
+    claude.test(RED, true);
+    claude.hook("PostToolUseFailure", json!({"tool_name": "Bash", "tool_input": {"command": "cargo test"}}));
+    claude.stop();
+    claude.hook("Stop", json!({}));
+    repo.ask(["save", "again"]);
+    claude.prompt("two");
+    claude.stop();
+    assert_eq!(file(&repo)["errors"]["unresolved"][0]["attempts"], 1);
+    claude.prompt("three");
+    claude.test(RED, true);
+    claude.stop();
+    assert_eq!(file(&repo)["errors"]["unresolved"][0]["attempts"], 2);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_costs_no_save() {
+    let repo = repo(true);
+    repo.ask(["save"]);
+    repo.git(["config", "session.state.file", "ro/deep/state.json"]);
+    repo.write("ro/deep", "a file where a folder must be\n");
+    let saved = repo.session(["save"]).success();
+    assert!(saved.stderr.contains("state file:"), "{saved}");
+    assert_eq!(repo.ask(["state", "show"])["state"]["files"]["created"], json!(["ro/deep"]));
+}
+
+#[test]
+fn a_death_between_the_note_and_the_file_makes_no_edit() {
+    let repo = repo(true);
+    let claude = Claude::new(&repo);
+    claude.prompt("one");
+    claude.todos(&[("a", "pending")]);
+    claude.stop();
+    let old = repo.read(FILE);
+    claude.prompt("two");
+    claude.todos(&[("b", "pending")]);
+    claude.stop();
+    // As if the last write had never come.
+    repo.write(FILE, &old);
+    repo.ask(["save"]);
+    assert_eq!(file(&repo)["todos"], json!(["b"]));
+    assert_eq!(repo.ask(["state", "show"])["set"], json!({}));
+}
+
+#[test]
+fn a_fork_in_another_worktree_leaves_the_file_of_this_one() {
+    let repo = repo(true);
+    repo.ask(["save"]);
+    let before = file(&repo);
+    repo.ask(["fork", "other", "--worktree", "../elsewhere"]);
+    assert_eq!(file(&repo)["session_id"], before["session_id"]);
+    let there = repo.sandbox.path().join("elsewhere");
+    fs::write(there.join("g"), "1").expect("writes");
+    let _saved = repo.sandbox.session(&there, ["save"]).success();
+    let state: Value = serde_json::from_slice(&fs::read(there.join(FILE)).expect("reads")).expect("JSON");
+    assert_eq!((&state["session_id"], &state["files"]["created"]), (&json!("sess_20260102_002"), &json!(["g"])));
+}
