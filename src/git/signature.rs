@@ -3,7 +3,8 @@
 
 use bstr::BString;
 
-use super::{Repo, Result, Signature};
+use super::cli::Git;
+use super::{Commit, Oid, Repo, Result, Signature};
 use crate::base::Timestamp;
 
 const NAME: &str = "git-session";
@@ -31,6 +32,21 @@ impl Repo {
 /// The fixed committer of everything we store. `offset` is in minutes east of UTC.
 pub fn committer(now: Timestamp, offset: i32) -> Signature {
     Signature { name: NAME.into(), email: EMAIL.into(), time: now, offset }
+}
+
+/// Whether we stored this commit: code or session. What someone made of it since (a rebase, a cherry-pick) is theirs.
+pub fn is_ours(commit: &Commit) -> bool {
+    (commit.committer.name.as_slice(), commit.committer.email.as_slice()) == (NAME.as_bytes(), EMAIL.as_bytes())
+}
+
+/// The newest commit of ours that a commit reaches, among those that no remote has: what is published is published.
+pub fn newest_of_ours(repo: &Repo, commit: Oid) -> Result<Option<Oid>> {
+    let committer = format!("--committer={NAME} <{EMAIL}>");
+    let commit = commit.to_string();
+    let args = ["rev-list", "--max-count=1", "--fixed-strings", &committer, &commit, "--not", "--remotes"];
+    let out = Git::new(repo).args(args).run("look for commits of ours")?;
+    let line = String::from_utf8_lossy(&out);
+    Ok(Some(line.trim()).filter(|l| !l.is_empty()).map(Oid::parse).transpose()?)
 }
 
 #[cfg(test)]

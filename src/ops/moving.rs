@@ -125,7 +125,8 @@ impl ChatMove {
 
 /// Takes up what the conversation has grown by since the last hook, so that nothing of it is lost.
 pub fn begin(app: &App<'_>, tip: Tip) -> Result<Recording> {
-    let live = tip.session.agent.live.clone();
+    // A fork that has not been resumed yet still has its parent's stream as its live one; that goes on as the parent's.
+    let live = tip.session.agent.live.clone().filter(|id| tip.session.agent.native_ids.contains(id));
     let path = live.as_deref().and_then(|id| {
         let known = crate::engine::local::native(&app.repo, id).ok().flatten().and_then(|n| n.transcript);
         known.or_else(|| tip.session.agent.transcript_path.as_ref().map(PathBuf::from))
@@ -177,7 +178,7 @@ pub fn paths(app: &App<'_>, typed: &[PathBuf]) -> Result<Vec<RepoPath>> {
 }
 
 /// Without `.` and `..`, by text alone: the path may be gone.
-fn normal(path: &std::path::Path) -> PathBuf {
+pub(super) fn normal(path: &std::path::Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {
