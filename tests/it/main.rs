@@ -12,6 +12,7 @@ mod enable;
 mod enabling;
 mod errors;
 mod fidelity;
+mod fork;
 mod forked_turns;
 mod format;
 mod hook_cost;

@@ -94,7 +94,11 @@ fn show(ui: &mut Ui, o: &fork::Outcome) {
         ui.data_line(&format!("  files   in {folder}, {files} changed as uncommitted work"));
     }
     if let Some(here) = &o.here {
-        let moved = if here.is_empty() { "nothing moves".to_owned() } else { format!("{} moved", text::count(here.len(), "file")) };
+        let moved = if here.is_empty() {
+            "nothing moves".to_owned()
+        } else {
+            format!("{} moved", text::count(here.len(), "file"))
+        };
         ui.data_line(&format!("  files   here, {files} changed as uncommitted work; {moved}"));
     }
     if o.dry_run {

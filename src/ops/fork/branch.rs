@@ -43,14 +43,8 @@ impl Branch {
             Some(head) => base::newest_of_project(&app.repo, head)?,
             None => None,
         };
-        let none = |why| Self {
-            name: None,
-            base,
-            tree: None,
-            files: Vec::new(),
-            left_out: Vec::new(),
-            why_none: Some(why),
-        };
+        let none =
+            |why| Self { name: None, base, tree: None, files: Vec::new(), left_out: Vec::new(), why_none: Some(why) };
         let Some(base) = base else {
             let why = "the repository had no commit at that checkpoint";
             if options.as_work() {

@@ -202,11 +202,8 @@ fn make(app: &App<'_>, parts: &Parts<'_>, made: &mut Made<'_>, outcome: &mut Out
         Some((name, commit)) if on_branch => Head { branch: Some(name.clone()), commit: Some(*commit) },
         _ => checkpoint::head_at(at),
     };
-    let lineage = Lineage {
-        parent_session: parent.session.id,
-        checkpoint: at.checkpoint.number,
-        branch: outcome.branch.clone(),
-    };
+    let lineage =
+        Lineage { parent_session: parent.session.id, checkpoint: at.checkpoint.number, branch: outcome.branch.clone() };
     let fork =
         Fork { id, title: &outcome.title, lineage, native: outcome.native.as_ref(), repo: place, head, cwd: &cwd };
     let first = checkpoint::first(app, at, fork)?;
