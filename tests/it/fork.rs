@@ -22,6 +22,11 @@ fn worked_in(shape: Shape) -> TestRepo {
     repo
 }
 
+/// The agent of [`worked_in`], which goes on.
+fn parent_agent(repo: &TestRepo) -> Agent<'_> {
+    Agent::resumed(repo, &json!({"session_id": "parent", "path": "$SANDBOX/transcripts/parent.jsonl"}))
+}
+
 fn plain() -> TestRepo {
     worked_in(Shape::PLAIN)
 }
@@ -53,14 +58,7 @@ fn head_of(session: &str) -> String {
 /// No branch and no tag reaches a commit of ours.
 #[track_caller]
 fn assert_clean(repo: &TestRepo) {
-    let ours = repo.git([
-        "log",
-        "--branches",
-        "--tags",
-        "--fixed-strings",
-        "--committer=git-session@localhost",
-        "--format=%h %s",
-    ]);
+    let ours = repo.git(["log", "--branches", "--tags", "--grep=^Checkpoint: [0-9]", "--format=%h %s"]);
     assert_eq!(ours, "");
 }
 
@@ -180,8 +178,7 @@ fn several_forks_at_once_each_get_a_worktree_a_branch_and_an_agent_of_their_own(
     }
     assert_eq!(repo.git(["rev-parse", &head_of(&parent)]), parent_tip);
     // The parent's own agent still goes to the parent, from wherever forks were made.
-    Agent::resumed(&repo, &json!({"session_id": "parent", "path": "$SANDBOX/transcripts/parent.jsonl"}))
-        .turn("three", "h", "h");
+    parent_agent(&repo).turn("three", "h", "h");
     assert_eq!(repo.session_id(), parent);
 }
 
@@ -190,7 +187,7 @@ fn work_in_a_fork_that_was_not_resumed_takes_nothing_from_its_parents_agent() {
     let repo = plain();
     let parent = repo.session_id();
     let fork = repo.ask(["fork", "Apart", "--no-branch"]);
-    let agent = Agent::resumed(&repo, &json!({"session_id": "parent", "path": "$SANDBOX/transcripts/parent.jsonl"}));
+    let agent = parent_agent(&repo);
     agent.append("{\"role\":\"user\",\"content\":\"of the parent alone\"}\n");
     repo.write("x", "x");
     repo.ask(["save", "-s", text(&fork["session"])]);
@@ -252,7 +249,7 @@ fn a_worktree_goes_only_where_nothing_is_and_git_would_not_take_it_for_files() {
         ("inside", 6, "worktree.place"),
         ("../full/../repo/in/side", 6, "worktree.place"),
         (".git/x", 6, "worktree.place"),
-        ("", 2, "path.invalid"),
+        ("", 2, "usage"),
     ] {
         let refused = repo.refused(code, ["fork", "-s", &parent, "--at", "2", "--worktree", path]);
         assert_eq!(refused["code"], error, "{path}: {refused:#}");
@@ -363,7 +360,7 @@ fn a_switch_to_another_base_moves_the_index_too() {
     let base = repo.git(["rev-parse", "HEAD"]);
     let parent = repo.session_id();
     repo.commit("the work is committed");
-    Agent::with_transcript(&repo, "parent").turn("three", "f", "three\n");
+    parent_agent(&repo).turn("three", "f", "three\n");
     let fork = repo.ask(["fork", "back", "-s", &parent, "--at", "turn:1.end", "--switch"]);
     assert_eq!((&fork["base"], repo.git(["rev-parse", "HEAD"])), (&json!(base), base.clone()));
     assert_eq!(repo.git(["status", "--porcelain"]), " M f");
@@ -531,27 +528,53 @@ fn what_fails_in_the_middle_is_taken_back() {
     let agent = Agent::with_transcript(&repo, "large");
     agent.start();
     let noise: String = (0..40_000_u64).map(|n| format!("{:x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
-    agent.append(format!("{{\"role\":\"user\",\"content\":\"{noise}\"}}\n"));
-    agent.turn("large", "h", "h\n");
+    agent.prompt("large");
+    agent.append(format!("{{\"role\":\"assistant\",\"content\":\"{noise}\"}}\n"));
+    repo.write("h", "h\n");
+    agent.end();
+    agent.turn("small", "h", "h more\n");
     let before = world(&repo);
     let parent = repo.session_id();
     for more in ["", "--worktree ../away", "--worktree ../a/b/c", "--switch"] {
-        let out = limited(&repo, 400, &format!("fork x -s {parent} --at turn:1 {more}"));
+        let out = limited(&repo, 400, &format!("fork x -s {parent} --at turn:1.end {more}"));
         assert_eq!(out.code, Some(1), "{more}\n{out}");
         let error = &out.json()["error"];
         assert!(text(&error["message"]).ends_with("nothing of the fork was kept"), "{out}");
         assert_eq!(world(&repo), before, "{more}");
     }
-    // The agent's folder cannot be written to.
+    // The agent's folder is none.
     let folder = agent.transcript().parent().expect("a folder").to_owned();
-    let set =
-        |mode| std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(mode)).expect("sets");
-    set(0o500);
-    let out = repo.session(["--json", "fork", "x", "--at", "turn:1", "--worktree", "../away"]);
-    set(0o700);
-    if out.code != Some(0) {
-        assert_eq!(world(&repo), before, "{out}");
+    std::fs::rename(&folder, beside(&repo, "away-for-a-while")).expect("moves");
+    std::fs::write(&folder, "").expect("writes");
+    let before = world(&repo);
+    for more in [&[][..], &["--worktree", "../away"], &["--switch"]] {
+        let args = ["fork", "x", "-s", &parent, "--at", "turn:1.end"].into_iter().chain(more.iter().copied());
+        repo.refused(1, args);
+        assert_eq!(world(&repo), before, "{more:?}");
     }
+}
+
+#[test]
+fn when_head_cannot_move_nothing_is_kept_or_what_is_kept_is_named() {
+    let repo = plain();
+    let parent = repo.session_id();
+    repo.write(".git/HEAD.lock", "");
+    let before = world(&repo);
+    let refused = repo.refused(1, ["fork", "x", "-s", &parent, "--switch"]);
+    assert!(text(&refused["message"]).ends_with("nothing of the fork was kept"), "{refused:#}");
+    assert_eq!(world(&repo), before);
+    // The files have moved: the fork holds what was here, and stays.
+    let refused = repo.refused(1, ["fork", "x", "-s", &parent, "--at", "turn:1.end", "--switch"]);
+    assert!(text(&refused["message"]).ends_with("what was made stays"), "{refused:#}");
+    let left: Vec<&str> = refused["details"].as_array().expect("a list").iter().map(text).collect();
+    let fork = left.iter().find_map(|l| l.strip_prefix("left: session ")).expect("names the session");
+    assert!(left.contains(&"left: branch session/x"), "{left:?}");
+    repo.remove(".git/HEAD.lock");
+    repo.ask(["redo", "-s", fork]);
+    assert_eq!(
+        world(&repo).2,
+        before.2.iter().chain(&[]).filter(|l| !l.contains("HEAD.lock")).cloned().collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -570,7 +593,6 @@ fn a_worktree_that_git_refuses_leaves_no_branch() {
 #[test]
 fn a_dry_run_says_what_the_fork_then_is_and_makes_nothing() {
     let repo = plain();
-    repo.write(".env", "TOKEN=1\n");
     let before = world(&repo);
     for more in [
         &[][..],
@@ -588,6 +610,7 @@ fn a_dry_run_says_what_the_fork_then_is_and_makes_nothing() {
             assert_eq!(said[absent], Value::Null, "{absent}");
         }
     }
+    repo.write(".env", "TOKEN=1\n");
     let out = repo.session(["fork", "x", "-n"]).success();
     assert!(
         out.stdout.contains("Would fork")

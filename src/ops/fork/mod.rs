@@ -111,6 +111,7 @@ pub struct Outcome {
 /// # Errors
 /// A name or folder that is taken (5), no first commit, or files that need a choice (6): nothing was changed then.
 pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
+    app.repo.work_dir()?;
     let _lock = app.lock_worktree()?;
     if !options.dry_run {
         settle::settle(app)?;

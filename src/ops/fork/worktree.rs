@@ -26,10 +26,6 @@ impl Site {
     /// Something is there (5); it lies in a git dir, or in this work tree where git would take it for untracked files (6).
     pub fn look(app: &App<'_>, typed: &Path) -> Result<Self> {
         let path = moving::normal(&app.cwd.join(typed));
-        if typed.as_os_str().is_empty() {
-            return Err(Failure::new(FailureKind::Usage, "path.invalid", "an empty path names no folder")
-                .hint("Give a path to a new folder."));
-        }
         let was_there = match std::fs::symlink_metadata(&path) {
             Err(_) => false,
             Ok(there) if there.is_dir() => {
