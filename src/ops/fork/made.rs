@@ -82,6 +82,7 @@ impl<'a> Made<'a> {
                 left.extend(step.named());
             }
         }
+        failure.message.truncate(failure.message.trim_end_matches('.').len());
         if !left.is_empty() {
             left.reverse();
             failure.message.push_str("; what was made stays");

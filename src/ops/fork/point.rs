@@ -35,6 +35,7 @@ impl Point {
         if (tip.code_tree, head) != (present.tree, (recording.head.commit, present.scope)) {
             at.checkpoint.number += 1;
             at.checkpoint.kind = Kind::Save;
+            at.checkpoint.turn = open_turn(&recording);
             at.checkpoint.title = TITLE.into();
             at.checkpoint.time = app.now();
         }
@@ -47,10 +48,14 @@ impl Point {
     /// Saves the present state, where that is the fork point: the newest checkpoint then, and the fork point.
     pub fn saved(self, app: &App<'_>) -> Result<(Tip, Tip)> {
         let Some(recording) = self.unsaved else { return Ok((self.parent, self.at)) };
-        let turn = recording.open_live_row().map(|at| recording.rows[at].turn);
+        let turn = open_turn(&recording);
         let tip = recording.finish(app, Purpose::new(Kind::Save, turn, TITLE))?.tip;
         Ok((tip.clone(), tip))
     }
+}
+
+fn open_turn(recording: &Recording) -> Option<u32> {
+    recording.open_live_row().map(|at| recording.rows[at].turn)
 }
 
 const TITLE: &str = "before a fork";

@@ -47,8 +47,8 @@ impl Switch {
             }
             moved?;
         }
+        worktree::point_head_at(&app.repo, branch.as_branch().unwrap_or(branch.as_str()))?;
         made.head(&before);
-        worktree::point_head_at(&app.repo, branch.as_branch().unwrap_or_default())?;
         if before.commit != Some(base) {
             let tree = app.repo.objects.read_commit(base)?.tree;
             index_write::set_index(&app.repo, tree, [None; 3])?;
