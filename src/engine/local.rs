@@ -119,6 +119,12 @@ fn entries(folder: &std::path::Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// Drops the note on whose an agent's id is.
+pub fn forget_native(repo: &Repo, id: &str) -> Result<()> {
+    let path = shared_dir(repo)?.join("native").join(component(id));
+    Ok(file::remove_optional(&path).map(drop)?)
+}
+
 /// A file of the work tree that `enable` wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Installed {

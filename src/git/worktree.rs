@@ -3,19 +3,52 @@
 use std::path::Path;
 
 use super::cli::Git;
-use super::{Oid, RefName, Repo, Result};
+use super::{Oid, RefName, Repo, RepoEnv, Result, index, tree};
 
-/// `git worktree add --no-checkout` at `path`, on a new branch or detached at `commit`.
-pub fn add(repo: &Repo, path: &Path, branch: Option<&str>, commit: Oid) -> Result<()> {
-    let mut git = Git::new(repo).args(["worktree", "add", "--quiet", "--no-checkout"]);
-    git = match branch {
-        Some(branch) => {
-            RefName::branch(branch)?;
-            git.args(["--no-track", "-b", branch])
+/// `git worktree add --no-checkout` at `path`, on a branch that exists.
+pub fn add(repo: &Repo, path: &Path, branch: &RefName) -> Result<()> {
+    let branch = branch.as_branch().unwrap_or(branch.as_str());
+    let git = Git::new(repo).args(["worktree", "add", "--quiet", "--no-checkout", "--"]).args([path]).args([branch]);
+    git.run(&format!("add a worktree at {}", path.display()))?;
+    Ok(())
+}
+
+/// The repository as seen from another worktree of it.
+pub fn open(repo: &Repo, path: &Path) -> Result<Repo> {
+    Repo::discover(path, &RepoEnv { git_dir: None, work_tree: None, ..repo.env.clone() })
+}
+
+/// Takes a worktree away with all that is in it.
+pub fn remove(repo: &Repo, path: &Path) -> Result<()> {
+    let git = Git::new(repo).args(["worktree", "remove", "--force", "--force", "--"]).args([path]);
+    git.run(&format!("remove the worktree at {}", path.display()))?;
+    Ok(())
+}
+
+/// Whether a folder of the work tree, which need not be there, is one that git ignores.
+pub fn is_ignored(repo: &Repo, folder: &Path) -> Result<bool> {
+    let mut path = folder.as_os_str().to_owned();
+    path.push("/");
+    let out = Git::new(repo).args(["check-ignore", "--quiet", "--"]).args([path]).output()?;
+    Ok(out.ok())
+}
+
+/// A new worktree leaves out what a sparse one leaves out, as far as it is the same in `base`. git copies the patterns, and
+/// would mark the entries only by checking files out.
+pub fn copy_sparse(from: &Repo, to: &Repo, base: Oid) -> Result<()> {
+    if from.config.bool("core.sparseCheckout")? != Some(true) {
+        return Ok(());
+    }
+    let tree = from.objects.read_commit(base)?.tree;
+    let mut left_out = Vec::new();
+    for entry in index::read(from)?.entries.iter().filter(|e| e.skip_worktree) {
+        if tree::lookup(&from.objects, tree, &entry.path)?.is_some() {
+            left_out.extend_from_slice(entry.path.as_bytes());
+            left_out.push(0);
         }
-        None => git.args(["--detach"]),
-    };
-    git.args(["--"]).args([path]).args([commit.to_string()]).run(&format!("add a worktree at {}", path.display()))?;
+    }
+    let git = Git::new(to).args(["update-index", "-z", "--skip-worktree", "--stdin"]).stdin(left_out);
+    git.run("leave out of the worktree what is left out here")?;
     Ok(())
 }
 
@@ -41,23 +74,34 @@ mod tests {
     use crate::git::matrix::Bench;
 
     #[test]
-    fn a_new_worktree_has_an_index_and_no_files() {
+    fn a_new_worktree_has_an_index_and_no_files_and_can_be_taken_away() {
         for bench in Bench::all() {
             let repo = bench.repo();
             let commit = repo.head().expect("reads").commit.expect("born");
-            for (name, branch) in [("new", Some("session/new")), ("-detached", None)] {
-                let path = bench.top.with_file_name(name);
-                add(&repo, &path, branch, commit).expect("adds");
-                let new = bench.repo_in(&path);
-                fill_index(&new).expect("fills");
-                let index = crate::git::index::read(&new).expect("reads");
-                assert_eq!(index.entries.len(), 2, "{}", bench.kind);
-                assert!(!path.join("a").exists());
-                let head = new.head().expect("reads");
-                assert_eq!(head.branch.as_ref().and_then(RefName::as_branch), branch, "{}", bench.kind);
-                assert_eq!(head.commit, Some(commit));
-            }
-            assert!(add(&repo, &bench.top.with_file_name("x"), Some("a..b"), commit).is_err());
+            bench.git(&["branch", "session/new"]);
+            let (path, branch) = (bench.top.with_file_name("new"), RefName::branch("session/new").expect("valid"));
+            add(&repo, &path, &branch).expect("adds");
+            let new = open(&repo, &path).expect("opens");
+            fill_index(&new).expect("fills");
+            assert_eq!(index::read(&new).expect("reads").entries.len(), 2, "{}", bench.kind);
+            assert!(!path.join("a").exists());
+            let head = new.head().expect("reads");
+            assert_eq!((head.branch, head.commit), (Some(branch), Some(commit)), "{}", bench.kind);
+            std::fs::write(path.join("untracked"), "").expect("writes");
+            remove(&repo, &path).expect("removes");
+            assert!(!path.exists());
+            let absent = RefName::branch("absent").expect("valid");
+            assert!(add(&repo, &bench.top.with_file_name("x"), &absent).is_err());
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_ignored_by_the_rules() {
+        let bench = Bench::plain();
+        bench.write(".gitignore", "trees/\n");
+        let repo = bench.repo();
+        for (folder, ignored) in [("trees", true), ("trees/x", true), ("tree", false)] {
+            assert_eq!(is_ignored(&repo, Path::new(folder)).expect("asks"), ignored, "{folder}");
         }
     }
 

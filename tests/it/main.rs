@@ -13,6 +13,7 @@ mod enable;
 mod enabling;
 mod errors;
 mod fidelity;
+mod fork;
 mod forked_turns;
 mod format;
 mod git_hooks;

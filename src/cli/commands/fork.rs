@@ -5,8 +5,13 @@ use std::path::PathBuf;
 use crate::base::text;
 use crate::cli::Context;
 use crate::cli::args::SessionArg;
+use crate::cli::output::Ui;
 use crate::cli::theme::paint;
+use crate::model::Scope;
 use crate::ops::{Result, fork};
+
+/// How many paths a dry run lists.
+const LISTED: usize = 20;
 
 /// Make an independent session, and a branch, from a checkpoint
 ///
@@ -34,6 +39,9 @@ pub struct Args {
     /// Switch this worktree to the branch, and its files to the checkpoint
     #[arg(long, conflicts_with = "no_branch")]
     switch: bool,
+    /// Show what would be made, change nothing
+    #[arg(long, short = 'n')]
+    dry_run: bool,
     #[command(flatten)]
     session: SessionArg,
 }
@@ -52,33 +60,62 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
             no_branch: args.no_branch,
             worktree: args.worktree,
             switch: args.switch,
+            dry_run: args.dry_run,
         },
     )?;
-    context.show("fork", &outcome, |ui, o| {
-        let theme = ui.theme();
-        let title = text::sanitise(&o.title);
-        ui.data_line(&format!("Forked session: {} ({title})", paint(theme.id, &o.session.short())));
-        ui.data_line(&format!("  from    {} at checkpoint {}", o.parent_session.short(), o.at.number));
-        match (&o.branch, o.no_branch) {
-            (Some(branch), _) => {
-                let at = o.branch_commit.map(|c| format!(" at {}", c.short())).unwrap_or_default();
-                ui.data_line(&format!("  branch  {}{at}", paint(theme.good, &text::sanitise(branch))));
-            }
-            (None, Some(why)) => ui.data_line(&format!("  branch  none: {why}")),
-            (None, None) => {}
-        }
-        if let Some(worktree) = &o.worktree {
-            ui.data_line(&format!(
-                "  files   in {}, as uncommitted work",
-                text::sanitise(&worktree.display().to_string())
-            ));
-        }
-        for path in &o.left_out {
-            ui.warning(&format!("left out of the branch, it looks like a secret: {path}"));
-        }
-        if let Some(native) = &o.native {
-            super::resume::how_to(ui, native);
-        }
-    });
+    context.show("fork", &outcome, show);
     Ok(0)
+}
+
+fn show(ui: &mut Ui, o: &fork::Outcome) {
+    let theme = ui.theme();
+    let title = text::sanitise(&o.title);
+    match &o.session {
+        Some(id) => ui.data_line(&format!("Forked session: {} ({title})", paint(theme.id, &id.short()))),
+        None => ui.data_line(&format!("Would fork a session: {title}")),
+    }
+    ui.data_line(&format!("  from    {} at checkpoint {}", o.parent_session.short(), o.at.number));
+    if o.scope != Scope::Full {
+        ui.data_line("          (it looked at some files only; the others are as the checkpoints before it had them)");
+    }
+    let base = o.base.map(|b| b.short().to_string()).unwrap_or_default();
+    let as_work = o.worktree.is_some() || o.here.is_some();
+    let files = text::count(o.files.len(), "file");
+    match (&o.branch, o.no_branch) {
+        (Some(branch), _) => {
+            let at = if as_work { format!("at {base}") } else { format!("one commit on {base}, {files} changed") };
+            ui.data_line(&format!("  branch  {}, {at}", paint(theme.good, &text::sanitise(branch))));
+        }
+        (None, Some(why)) => ui.data_line(&format!("  branch  none: {why}")),
+        (None, None) => {}
+    }
+    if let Some(worktree) = &o.worktree {
+        let folder = text::sanitise(&worktree.display().to_string());
+        ui.data_line(&format!("  files   in {folder}, {files} changed as uncommitted work"));
+    }
+    if let Some(here) = &o.here {
+        let moved = if here.is_empty() {
+            "nothing moves".to_owned()
+        } else {
+            format!("{} moved", text::count(here.len(), "file"))
+        };
+        ui.data_line(&format!("  files   here, {files} changed as uncommitted work; {moved}"));
+    }
+    if o.dry_run {
+        for path in o.files.iter().take(LISTED) {
+            ui.data_line(&format!("          {path}"));
+        }
+        if o.files.len() > LISTED {
+            ui.data_line(&format!("          and {} more", o.files.len() - LISTED));
+        }
+    }
+    for path in &o.left_out {
+        ui.warning(&format!("left out of the branch, it looks like a secret: {path}"));
+    }
+    if let Some(native) = &o.native {
+        super::resume::how_to(ui, native);
+    }
+    if o.dry_run {
+        ui.data_line("Nothing was changed.");
+    }
 }

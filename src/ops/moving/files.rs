@@ -70,7 +70,7 @@ pub fn paths(app: &App<'_>, typed: &[PathBuf]) -> Result<Vec<RepoPath>> {
 }
 
 /// Without `.` and `..`, by text alone: the path may be gone.
-fn normal(path: &std::path::Path) -> PathBuf {
+pub(in crate::ops) fn normal(path: &std::path::Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {

@@ -21,6 +21,7 @@ use crate::model::{Checkpoint, Kind, Mode};
 use git_state::GitState;
 
 pub use chat::ChatMove;
+pub(super) use files::normal;
 pub use files::{Files, leave, paths, plan};
 
 /// Where a move goes and on what terms.
@@ -59,7 +60,8 @@ pub struct Moved {
 
 /// Takes up what the conversation has grown by since the last hook, so that nothing of it is lost.
 pub fn begin(app: &App<'_>, tip: Tip) -> Result<Recording> {
-    let live = tip.session.agent.live.clone();
+    // A fork that has not been resumed yet still has its parent's stream as its live one; that goes on as the parent's.
+    let live = tip.session.agent.live.clone().filter(|id| tip.session.agent.native_ids.contains(id));
     let path = native::transcript_here(app, &tip.session)?;
     let mut recording = Recording::on(app, tip)?;
     if let (Some(native), Some(path)) = (live, path)

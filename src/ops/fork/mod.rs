@@ -1,0 +1,220 @@
+//! `fork [TITLE]`: an independent session from any checkpoint, with a branch, and if wanted a worktree of its own.
+//!
+//! The fork shares everything up to the fork point. Its branch never reaches a commit of ours: it is one clean commit on the
+//! base, or the base itself where the files are put into a worktree as uncommitted work. What can be refused is refused before
+//! anything is made; what fails later is taken back ([`made`]).
+
+mod base;
+mod branch;
+mod checkpoint;
+mod made;
+mod point;
+mod switch;
+mod worktree;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use self::branch::Branch;
+use self::checkpoint::Fork;
+use self::made::Made;
+use self::point::Point;
+use self::switch::Switch;
+use self::worktree::Site;
+use super::moving::Files;
+use super::rewind::Place;
+use super::{App, Result, find, moving, native, settle};
+use crate::base::{RepoPath, SessionId};
+use crate::engine::local;
+use crate::engine::store::Tip;
+use crate::git::{Head, Oid};
+use crate::model::session::Lineage;
+use crate::model::{Mode, Scope};
+
+/// How to fork.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Title of the fork; `Fork of ...` where `None`.
+    pub title: Option<String>,
+    /// Which session; the default one where `None`.
+    pub session: Option<String>,
+    /// The checkpoint; the present state where `None`.
+    pub at: Option<String>,
+    /// The branch's name; made from the title where `None`.
+    pub branch: Option<String>,
+    /// Make no branch.
+    pub no_branch: bool,
+    /// Make a worktree there and put the files into it.
+    pub worktree: Option<PathBuf>,
+    /// Switch this worktree to the branch, and its files to the fork point.
+    pub switch: bool,
+    /// Say what would be made, make nothing.
+    pub dry_run: bool,
+}
+
+impl Options {
+    /// Whether the files become uncommitted work on the base.
+    const fn as_work(&self) -> bool {
+        self.switch || self.worktree.is_some()
+    }
+}
+
+/// The fork, or what it would be.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// Whether this only says what would happen.
+    pub dry_run: bool,
+    /// Its id; absent in a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// Its title.
+    pub title: String,
+    /// The session that was forked.
+    pub parent_session: SessionId,
+    /// The fork point.
+    pub at: Place,
+    /// How much the fork point looked at; for the rest it stands for what the checkpoints before it held.
+    pub scope: Scope,
+    /// The fork's first checkpoint; absent in a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<u64>,
+    /// The branch that was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The commit that it points at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch_commit: Option<Oid>,
+    /// The commit of the project that the fork stands on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<Oid>,
+    /// Why there is no branch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_branch: Option<&'static str>,
+    /// Paths that the branch, or the work on it, has otherwise than the base.
+    pub files: Vec<RepoPath>,
+    /// Untracked files that look like secrets, left out of the branch.
+    pub left_out: Vec<RepoPath>,
+    /// With `--switch`: what changes in this work tree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub here: Option<Files>,
+    /// The worktree that was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<PathBuf>,
+    /// How to resume the fork's conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub native: Option<native::Native>,
+}
+
+/// Forks.
+///
+/// # Errors
+/// A name or folder that is taken (5), no first commit, or files that need a choice (6): nothing was changed then.
+pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
+    app.repo.work_dir()?;
+    let _lock = app.lock_worktree()?;
+    if !options.dry_run {
+        settle::settle(app)?;
+    }
+    let tip = find::session(app, options.session.as_deref())?;
+    if options.switch {
+        moving::refuse_during_operation(app, Mode::Code, false)?;
+    }
+    let given = options.title.clone().filter(|t| !t.trim().is_empty());
+    let title = given.unwrap_or_else(|| format!("Fork of {}", tip.session.display_title()));
+    let site = options.worktree.as_deref().map(|path| Site::look(app, path)).transpose()?;
+    let point = Point::find(app, tip, options.at.as_deref())?;
+    let branch = Branch::plan(app, options, &title, &point.at)?;
+    let switch = match (options.switch, options.at.is_some()) {
+        (true, true) => Some(Switch::plan(app, &point)?),
+        (true, false) => Some(Switch::default()),
+        (false, _) => None,
+    };
+    let mut outcome = Outcome {
+        dry_run: options.dry_run,
+        session: None,
+        title,
+        parent_session: point.parent.session.id,
+        at: Place::from(&point.at.checkpoint),
+        scope: point.at.checkpoint.scope,
+        checkpoint: None,
+        branch: branch.short_name(),
+        branch_commit: None,
+        base: branch.base,
+        no_branch: branch.why_none,
+        files: branch.files.clone(),
+        left_out: branch.left_out.clone(),
+        here: switch.as_ref().map(|s| s.files.clone()),
+        worktree: site.as_ref().map(|site| site.path.clone()),
+        native: None,
+    };
+    if options.dry_run {
+        return Ok(outcome);
+    }
+    find::take_up(app, &point.parent)?;
+    // What is there now can be had back before anything is made of it.
+    let (parent, at) = point.saved(app)?;
+    outcome.at = Place::from(&at.checkpoint);
+    let mut made = Made::new(app);
+    let parts = Parts { parent: &parent, at: &at, branch: &branch, site: site.as_ref(), switch: switch.as_ref() };
+    match make(app, &parts, &mut made, &mut outcome) {
+        Ok(()) => Ok(outcome),
+        Err(failure) => Err(made.take_back(failure)),
+    }
+}
+
+/// What a fork is made from.
+struct Parts<'a> {
+    parent: &'a Tip,
+    at: &'a Tip,
+    branch: &'a Branch,
+    site: Option<&'a Site>,
+    switch: Option<&'a Switch>,
+}
+
+/// Makes everything, step by step.
+fn make(app: &App<'_>, parts: &Parts<'_>, made: &mut Made<'_>, outcome: &mut Outcome) -> Result<()> {
+    let Parts { parent, at, branch, .. } = *parts;
+    let placed = branch.make(app, &outcome.title, made)?;
+    outcome.branch = placed.as_ref().and_then(|(name, _)| name.as_branch()).map(str::to_owned);
+    outcome.branch_commit = placed.as_ref().map(|(_, commit)| *commit);
+    let there = match (parts.site, &placed) {
+        (Some(site), Some((name, commit))) => Some(site.fill(app, name, *commit, at, made)?),
+        _ => None,
+    };
+    let place = there.as_ref().unwrap_or(&app.repo);
+    let cwd = if let Some(there) = &there { there.work_dir()?.to_owned() } else { app.cwd.clone() };
+    outcome.worktree = there.as_ref().map(|_| cwd.clone());
+
+    let talk = native::conversation_at(app, parent, at.checkpoint.meta_tree)?;
+    if let (Some(talk), Some(agent)) = (&talk, crate::agents::of_session(&parent.session.agent.kind)) {
+        let written = native::write(app, agent, &parent.session, talk, &cwd, Some(&outcome.title))?.native;
+        made.file(&written.path);
+        outcome.native = Some(written);
+    }
+    let id = app.ids.session();
+    if let Some(native) = &outcome.native {
+        let known = local::Native { session: id, transcript: Some(native.path.clone()), inode: None };
+        made.native(&native.session_id);
+        local::set_native(&app.repo, &native.session_id, &known)?;
+    }
+    // The fork stands on its branch only where that is checked out.
+    let on_branch = there.is_some() || parts.switch.is_some();
+    let head = match &placed {
+        Some((name, commit)) if on_branch => Head { branch: Some(name.clone()), commit: Some(*commit) },
+        _ => checkpoint::head_at(at),
+    };
+    let lineage =
+        Lineage { parent_session: parent.session.id, checkpoint: at.checkpoint.number, branch: outcome.branch.clone() };
+    let fork =
+        Fork { id, title: &outcome.title, lineage, native: outcome.native.as_ref(), repo: place, head, cwd: &cwd };
+    let first = checkpoint::first(app, at, fork)?;
+    made.session(id, first.checkpoint.commit);
+    if let (Some(switch), Some((name, commit))) = (parts.switch, &placed) {
+        switch.go(app, &first, name, *commit, made)?;
+    }
+    local::set_current(place, Some(&local::Current { session: id, cleared: false }))?;
+    outcome.session = Some(id);
+    outcome.checkpoint = Some(first.checkpoint.number);
+    Ok(())
+}
