@@ -6,6 +6,7 @@ mod agents_real;
 mod architecture;
 mod bad_hooks;
 mod bad_input;
+mod damage;
 mod demo;
 mod docs;
 mod enable;
@@ -19,12 +20,14 @@ mod hostile_text;
 mod killed;
 mod one_repository;
 mod plain_git;
+mod prop_session;
 mod recordings;
 mod shapes;
 mod support;
 mod support_works;
 mod transcripts;
 mod walks;
+mod zoo;
 
 /// A file of tests that nobody lists would never run.
 #[test]
