@@ -118,8 +118,9 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn damage(path: &Path, way: &str) {
-    let is_folder = path.symlink_metadata().unwrap_or_else(|e| panic!("{}: {e}", path.display())).is_dir();
-    let remove = || if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) }.expect("removes");
+    let kind = path.symlink_metadata().unwrap_or_else(|e| panic!("{}: {e}", path.display())).file_type();
+    let is_folder = !kind.is_file();
+    let remove = || if kind.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.expect("removes");
     match way {
         "cut" if !is_folder => {
             let bytes = fs::read(path).expect("reads");

@@ -18,6 +18,7 @@ mod format;
 mod hook_cost;
 mod hostile_text;
 mod killed;
+mod limits;
 mod one_repository;
 mod plain_git;
 mod prop_session;

@@ -299,7 +299,9 @@ impl World {
         }
         // What went was neither in the checkpoint nor hidden by its rules.
         for path in before.keys().filter(|path| !disk.contains_key(*path)) {
-            assert!(!target.contains_key(path) && !self.is_ignored(path), "deleted: {}", path.escape_ascii());
+            let is_folder_now = target.keys().any(|wanted| is_below(wanted, path));
+            let hidden = !is_folder_now && self.is_ignored(path);
+            assert!(!target.contains_key(path) && !hidden, "deleted: {}", path.escape_ascii());
         }
         let from = outcome.from.expect("a safety checkpoint");
         assert_eq!(*self.checkpoints.entry(from).or_insert_with(|| seen.clone()), seen, "the safety checkpoint");
