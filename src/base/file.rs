@@ -6,8 +6,12 @@ use std::fs::{self, File, Permissions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::time::SystemTime;
 
 use super::{Error, Result};
+
+/// How names of temporary files begin.
+pub const TEMP_PREFIX: &str = ".session-tmp-";
 
 /// How sure a write must be once it returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +31,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: Option<u32>, durability: Du
         Some(mode) => mode,
         None => fs::metadata(path).map_or(0o644, |m| m.permissions().mode() & 0o7777),
     };
-    let mut temp = tempfile::Builder::new().prefix(".session-tmp-").tempfile_in(folder).map_err(io())?;
+    let mut temp = tempfile::Builder::new().prefix(TEMP_PREFIX).tempfile_in(folder).map_err(io())?;
     temp.write_all(bytes).map_err(io())?;
     temp.as_file().set_permissions(Permissions::from_mode(mode)).map_err(io())?;
     if durability == Durability::Power {
@@ -69,6 +73,27 @@ pub fn remove_optional(path: &Path) -> Result<bool> {
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
         Err(e) => Err(Error::io("remove", path)(e)),
     }
+}
+
+/// Removes temporary files that writers in this folder left when they died: those last changed before `limit`.
+pub fn remove_leftovers(folder: &Path, limit: SystemTime) -> Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
+        Err(e) => return Err(Error::io("list", folder)(e)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(Error::io("list", folder))?;
+        if !entry.file_name().as_encoded_bytes().starts_with(TEMP_PREFIX.as_bytes()) {
+            continue;
+        }
+        // One that is gone by now was a living writer's.
+        let changed = entry.metadata().and_then(|meta| meta.modified());
+        if changed.is_ok_and(|at| at < limit) {
+            remove_optional(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a folder (and those above it) that only the user can enter.

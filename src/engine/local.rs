@@ -2,7 +2,8 @@
 //!
 //! None is the only copy of anything: `native/` can be found again from the refs, `current` only says what is meant by default.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,23 @@ pub fn worktree_dir(repo: &Repo) -> Result<PathBuf> {
     let dir = repo.git_dir.join("session");
     file::create_private_dir(&dir)?;
     Ok(dir)
+}
+
+/// A temporary file that is older than this belongs to nobody who lives.
+const STALE: Duration = Duration::from_secs(10);
+
+/// Removes what commands left in our folders when they were killed. `lock` was written a moment ago: its time is the present
+/// by the file system's clock.
+pub fn sweep(repo: &Repo, lock: &Path) -> Result<()> {
+    let Some(limit) = std::fs::metadata(lock).and_then(|m| m.modified()).ok().and_then(|now| now.checked_sub(STALE))
+    else {
+        return Ok(());
+    };
+    let shared = repo.common_dir.join("session");
+    for folder in [&repo.git_dir.join("session"), &shared, &shared.join("native"), &shared.join("facade")] {
+        file::remove_leftovers(folder, limit)?;
+    }
+    Ok(())
 }
 
 /// The session of this worktree.

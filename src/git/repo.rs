@@ -69,12 +69,8 @@ impl Repo {
     /// user, [`Error::Base`] where `cwd` is gone.
     pub fn discover(cwd: &Path, env: &RepoEnv) -> Result<Self> {
         let Place { git_dir, common_dir, work_dir } = locate::locate(cwd, env)?;
-        let opened = match open_git2(&git_dir) {
-            Err(Error::Libgit2 { source, .. }) if source.code() == git2::ErrorCode::Owner => {
-                return Err(foreign_owner(&common_dir));
-            }
-            other => other,
-        };
+        // An owner that libgit2 refuses may be one that git trusts: it reads configuration that libgit2 does not.
+        let opened = open_git2(&git_dir);
         let config = Config::load(&git_dir, &common_dir, env, opened.as_ref().ok())?;
         let caps = Capabilities::find(&common_dir, &config, opened.is_ok())?;
         let (objects, refs): (_, Box<dyn RefStore>) = match opened {
@@ -84,7 +80,8 @@ impl Repo {
                 let objects = match opened {
                     Ok(repo) => repo,
                     Err(refusal) => {
-                        git_must_serve(&common_dir, &caps, &refs, refusal)?;
+                        let from = work_dir.as_deref().unwrap_or(&common_dir);
+                        git_must_serve(&common_dir, from, &caps, &refs, refusal)?;
                         facade::open(&common_dir, caps.object_format)?
                     }
                 };
@@ -127,15 +124,15 @@ fn foreign_owner(git_dir: &Path) -> Error {
 }
 
 /// libgit2 refuses for an extension before it looks at the owner, so what it would have refused is asked of git here; and
-/// git is asked whether it knows a ref format that we never heard of.
-fn git_must_serve(common_dir: &Path, caps: &Capabilities, refs: &CliRefs, refusal: Error) -> Result<()> {
+/// git is asked whether it knows a ref format that we never heard of: `from` the work tree, which is what safe.directory names.
+fn git_must_serve(common_dir: &Path, from: &Path, caps: &Capabilities, refs: &CliRefs, refusal: Error) -> Result<()> {
     use std::os::unix::fs::MetadataExt as _;
     let owner = std::fs::metadata(common_dir).map_err(crate::base::Error::io("look at", common_dir))?.uid();
     let own = owner == rustix::process::geteuid().as_raw();
     if own && caps.ref_format == "reftable" {
         return Ok(());
     }
-    let out = refs.git_in(common_dir).args(["rev-parse", "--git-dir"]).output()?;
+    let out = refs.git_in(from).args(["rev-parse", "--git-dir"]).output()?;
     if out.ok() {
         return Ok(());
     }

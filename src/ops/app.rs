@@ -67,9 +67,13 @@ impl App<'_> {
 
     /// One at a time in a worktree: held while a checkpoint is made or files are restored.
     pub fn lock_worktree(&self) -> Result<FileLock> {
-        let mut lock = FileLock::acquire(&local::worktree_dir(&self.repo)?.join("lock"), self.patience())?;
+        let path = local::worktree_dir(&self.repo)?.join("lock");
+        let mut lock = FileLock::acquire(&path, self.patience())?;
         // Whoever waits can then say for whom.
         lock.set_note(&format!("pid {}", std::process::id()))?;
+        if self.caller == Caller::Explicit {
+            local::sweep(&self.repo, &path)?;
+        }
         Ok(lock)
     }
 

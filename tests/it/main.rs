@@ -6,6 +6,7 @@ mod agents_real;
 mod architecture;
 mod bad_hooks;
 mod bad_input;
+mod damage;
 mod demo;
 mod docs;
 mod doctor;
@@ -21,8 +22,10 @@ mod git_hooks_chained;
 mod hook_cost;
 mod hostile_text;
 mod killed;
+mod limits;
 mod one_repository;
 mod plain_git;
+mod prop_session;
 mod recordings;
 mod shapes;
 mod share;
@@ -32,6 +35,7 @@ mod support;
 mod support_works;
 mod transcripts;
 mod walks;
+mod zoo;
 
 /// A file of tests that nobody lists would never run.
 #[test]

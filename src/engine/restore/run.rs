@@ -46,7 +46,7 @@ impl<'a> Run<'a> {
             disk,
             names: Names::of(repo)?,
             compare: Compare::new(repo, disk, items.iter().map(|item| &item.path))?,
-            writer: Writer::new(repo, disk, modes),
+            writer: Writer::new(repo, disk, modes)?,
             keep: RepoPath::below(repo.work_dir()?, &keep).ok(),
             applied: Applied::default(),
         })

@@ -22,6 +22,8 @@ pub(super) struct Writer<'a> {
     pub(super) disk: &'a WorkTree,
     /// Permission bits to give, by path.
     pub(super) modes: &'a BTreeMap<RepoPath, u32>,
+    /// Whether exec bits on disk mean anything (`core.fileMode`); else a replaced file keeps its own.
+    file_mode: bool,
     /// What filter drivers made of the blobs of their paths.
     smudged: BTreeMap<RepoPath, Vec<u8>>,
 }
@@ -37,8 +39,9 @@ pub(super) struct Staged {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(repo: &'a Repo, disk: &'a WorkTree, modes: &'a BTreeMap<RepoPath, u32>) -> Self {
-        Self { repo, disk, modes, smudged: BTreeMap::new() }
+    pub(super) fn new(repo: &'a Repo, disk: &'a WorkTree, modes: &'a BTreeMap<RepoPath, u32>) -> Result<Self> {
+        let file_mode = repo.config.bool("core.fileMode")?.unwrap_or(true);
+        Ok(Self { repo, disk, modes, file_mode, smudged: BTreeMap::new() })
     }
 
     /// Runs the filter drivers for those of the items that have one, in one batch, by the attributes now on disk.
@@ -108,7 +111,7 @@ impl<'a> Writer<'a> {
         if let Some(replaced) = &replaced {
             keep_owner(&file, replaced).map_err(io("set the owner of", self.disk.on_disk(&path)))?;
         }
-        if let Some(bits) = exact.or(replaced.map(|r| with_exec(r.mode(), executable))) {
+        if let Some(bits) = exact.or(replaced.map(|r| self.with_exec(r.mode(), executable))) {
             file.set_permissions(Permissions::from_mode(bits & 0o777))
                 .map_err(BaseError::io("set the permissions of", self.disk.on_disk(&path)))?;
         }
@@ -122,11 +125,21 @@ impl<'a> Writer<'a> {
         Ok(file.metadata().map_err(BaseError::io("look at", self.disk.on_disk(path)))?.nlink() > 1)
     }
 
+    /// The bits of a file with exec for those who may read, or for nobody.
+    const fn with_exec(&self, bits: u32, executable: bool) -> u32 {
+        match (executable, bits & 0o100 != 0) {
+            _ if !self.file_mode => bits,
+            (true, false) => bits | ((bits & 0o444) >> 2) | 0o100,
+            (true, true) => bits,
+            (false, _) => bits & !0o111,
+        }
+    }
+
     /// Gives or takes the exec bit of the file in place. Whether there was a file.
     pub(super) fn set_exec(&self, path: &RepoPath, executable: bool) -> Result<bool> {
         let Some(file) = self.disk.open_file(path)? else { return Ok(false) };
         let meta = file.metadata().map_err(BaseError::io("look at", self.disk.on_disk(path)))?;
-        let bits = self.modes.get(path).copied().unwrap_or_else(|| with_exec(meta.mode(), executable));
+        let bits = self.modes.get(path).copied().unwrap_or_else(|| self.with_exec(meta.mode(), executable));
         file.set_permissions(Permissions::from_mode(bits & 0o777))
             .map_err(BaseError::io("set the permissions of", self.disk.on_disk(path)))?;
         Ok(true)
@@ -176,15 +189,6 @@ impl Drop for Staged {
             // A temporary file that stays is swept by the next restore of this folder; there is nobody to tell.
             let _ = rustix::fs::unlinkat(&self.folder, &self.temp, AtFlags::empty());
         }
-    }
-}
-
-/// The permission bits with exec for those who may read, or for nobody.
-fn with_exec(bits: u32, executable: bool) -> u32 {
-    match (executable, bits & 0o100 != 0) {
-        (true, false) => bits | ((bits & 0o444) >> 2) | 0o100,
-        (true, true) => bits,
-        (false, _) => bits & !0o111,
     }
 }
 

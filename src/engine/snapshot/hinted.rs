@@ -112,6 +112,10 @@ impl Hinted<'_> {
         if before.is_none() && self.exclude.is_ignored(path, false)? && !tracked()? {
             return Ok(());
         }
+        if found.is_refused_link() {
+            self.skip(path, SkipReason::RefusedName, None);
+            return self.gone(path, before);
+        }
         if is_too_large {
             self.skip(path, SkipReason::TooLarge, Some(found.stamp.size));
             return self.gone(path, before);

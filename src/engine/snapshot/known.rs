@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::path::Path;
 
-use crate::base::RepoPath;
+use crate::base::{RepoPath, file};
 use crate::engine::Result;
 use crate::engine::stat_cache::{IndexRecord, Moment, Record, Stamp, StatCache, Tracked};
 use crate::git::index::{self, IndexStat, UserIndex};
@@ -107,7 +107,7 @@ fn tracked(index: &UserIndex) -> Vec<(RepoPath, Tracked, Option<IndexStat>)> {
 /// The present moment of the file system: the mtime of a file made just now in `folder`.
 pub(super) fn moment(folder: &Path) -> Result<Moment> {
     let io = || crate::base::Error::io("create a file in", folder);
-    let probe = tempfile::Builder::new().prefix(".session-tmp-").tempfile_in(folder).map_err(io())?;
+    let probe = tempfile::Builder::new().prefix(file::TEMP_PREFIX).tempfile_in(folder).map_err(io())?;
     let stat = rustix::fs::fstat(probe.as_file()).map_err(|e| io()(e.into()))?;
     Ok(Stamp::of(&stat).mtime)
 }

@@ -51,6 +51,11 @@ impl Found {
             permissions: u32::from(stat.st_mode) & 0o7777,
         })
     }
+
+    /// Whether git refuses it as a link, because it would follow it when it reads submodules.
+    pub(super) fn is_refused_link(&self) -> bool {
+        self.symlink && self.path.file_name().eq_ignore_ascii_case(b".gitmodules")
+    }
 }
 
 /// What the walk found.
@@ -191,7 +196,9 @@ impl Walk<'_, '_> {
             self.skip(SkipReason::Special, None);
             return Ok(());
         };
-        if tracked.is_some() {
+        if found.is_refused_link() {
+            self.skip(SkipReason::RefusedName, None);
+        } else if tracked.is_some() {
             self.out.files.push(found);
         } else if found.stamp.size > self.options.max_file_bytes {
             self.skip(SkipReason::TooLarge, Some(found.stamp.size));

@@ -63,6 +63,12 @@ impl TestRepo {
         repo
     }
 
+    /// The same sandbox, another work tree.
+    #[must_use]
+    pub fn moved_to(self, work_tree: PathBuf) -> Self {
+        Self { work_tree, ..self }
+    }
+
     /// The top of the work tree.
     pub fn path(&self) -> &Path {
         &self.work_tree
