@@ -177,7 +177,12 @@ fn loose_objects_can_be_damaged() {
     let tip = head(NATIVE);
     for name in ["", "^{tree}", ":session.json", "^", "^^{tree}", "^:f", "^^:f", "^:new", "^^:new"] {
         let name = format!("{tip}{name}");
-        let oid = std::process::Command::new("git").arg("-C").arg(kept.repo.path()).args(["rev-parse", "-q", "--verify", &name]).output().expect("git starts");
+        let oid = std::process::Command::new("git")
+            .arg("-C")
+            .arg(kept.repo.path())
+            .args(["rev-parse", "-q", "--verify", &name])
+            .output()
+            .expect("git starts");
         let hex = String::from_utf8(oid.stdout).expect("text");
         let Some((fan, rest)) = hex.trim().split_at_checked(2) else { continue };
         let path = format!(".git/objects/{fan}/{rest}");

@@ -233,6 +233,8 @@ impl World {
             dry_run: false,
             foreign: Foreign::All,
             paths: Vec::new(),
+            staged: false,
+            head: false,
             force: false,
         };
         let outcome = rewind::run(&self.app(), &options);
@@ -247,8 +249,15 @@ impl World {
             return;
         }
         let (gits, seen) = (self.gits(), self.seen(before));
-        let options =
-            redo::Options { session: None, dry_run: false, foreign: Foreign::All, paths: Vec::new(), force: false };
+        let options = redo::Options {
+            session: None,
+            dry_run: false,
+            foreign: Foreign::All,
+            paths: Vec::new(),
+            staged: false,
+            head: false,
+            force: false,
+        };
         let outcome = redo::run(&self.app(), &options);
         assert_eq!(self.gits(), gits);
         let Some(target) = self.redoable.last().copied() else {
@@ -328,22 +337,26 @@ impl World {
         }
         let at = at.and_then(|at| self.number(at));
         let gits = self.gits();
-        let options =
-            fork::Options { at: at.map(|n| n.to_string()), no_branch: true, ..fork::Options::default() };
+        let options = fork::Options { at: at.map(|n| n.to_string()), no_branch: true, ..fork::Options::default() };
         let outcome = fork::run(&self.app(), &options).expect("forks");
         assert_eq!((self.gits(), self.disk()), (gits, before.clone()));
         let point = outcome.at.number;
         let seen = self.seen(before);
         let tree = self.checkpoints.entry(point).or_insert(seen).clone();
         self.checkpoints.retain(|number, _| *number <= point);
-        assert_eq!(self.checkpoints.insert(outcome.checkpoint, tree), None);
+        let made = outcome.checkpoint.expect("no dry run");
+        assert_eq!(self.checkpoints.insert(made, tree), None);
         self.redoable.clear();
     }
 
     /// Whether the rules on disk name it, be it tracked or not.
     fn is_ignored(&self, path: &[u8]) -> bool {
         let mut command = self.repo.sandbox.command("git", self.repo.path());
-        let out = command.args(["check-ignore", "--no-index", "--quiet", "--"]).arg(OsStr::from_bytes(path)).output().expect("starts");
+        let out = command
+            .args(["check-ignore", "--no-index", "--quiet", "--"])
+            .arg(OsStr::from_bytes(path))
+            .output()
+            .expect("starts");
         out.status.success()
     }
 }
