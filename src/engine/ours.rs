@@ -7,7 +7,7 @@ use bstr::ByteSlice as _;
 
 use super::Result;
 use crate::base::{SessionId, Timestamp};
-use crate::git::{Oid, Repo, committer, walk};
+use crate::git::{Commit, Oid, Repo, Signature, committer, walk};
 use crate::model::trailers::Message;
 
 /// One such commit.
@@ -21,11 +21,24 @@ pub struct Ours {
     pub checkpoint: u64,
 }
 
+/// Trailers of every commit that we store for ourselves. The clean commit of a fork's branch has none, and may have our
+/// committer, where git knows no identity of the user's.
+const TRAILERS: [&str; 2] = ["Session: ", "Checkpoint: "];
+
+/// Whether this is a code or session commit. What someone made of one since (a rebase, a cherry-pick) is theirs.
+pub fn is_ours(commit: &Commit) -> bool {
+    let has = |trailer: &str| commit.message.lines().any(|line| line.starts_with(trailer.as_bytes()));
+    commit.committer.email == by().email && TRAILERS.into_iter().all(has)
+}
+
+fn by() -> Signature {
+    committer(Timestamp::from_seconds(0), 0)
+}
+
 /// Commits of ours that `tips` reach and `hidden` do not; the newest few, none where there are none.
 pub fn reached(repo: &Repo, tips: &[Oid], hidden: &[Oid]) -> Result<Vec<Ours>> {
-    let by = committer(Timestamp::from_seconds(0), 0);
-    let committer = format!("{} <{}>", by.name, by.email);
-    let wanted = walk::Wanted { committer: &committer, lines: &["Session: ", "Checkpoint: "] };
+    let committer = format!("{} <{}>", by().name, by().email);
+    let wanted = walk::Wanted { committer: &committer, lines: &TRAILERS };
     let mut found = Vec::new();
     for oid in walk::find(repo, tips, hidden, wanted, 20)? {
         let commit = repo.objects.read_commit(oid)?;

@@ -61,9 +61,14 @@ impl RefName {
         REMOTES
     }
 
-    /// The prefix of the branches of a remote as git itself tracks them.
+    /// The prefix of the branches of all remotes as git itself tracks them.
+    pub const fn remote_branches() -> &'static str {
+        "refs/remotes/"
+    }
+
+    /// The same of one remote.
     pub fn remote_branches_prefix(remote: &str) -> String {
-        format!("refs/remotes/{remote}/")
+        format!("{}{remote}/", Self::remote_branches())
     }
 
     /// Whether a refspec's side takes in sessions, as `refs/*` does.

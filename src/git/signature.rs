@@ -3,8 +3,7 @@
 
 use bstr::{BString, ByteSlice as _};
 
-use super::cli::Git;
-use super::{Commit, Oid, Repo, Result, Signature};
+use super::{Repo, Result, Signature};
 use crate::base::Timestamp;
 
 const NAME: &str = "git-session";
@@ -32,25 +31,6 @@ impl Repo {
 /// The fixed committer of everything we store. `offset` is in minutes east of UTC.
 pub fn committer(now: Timestamp, offset: i32) -> Signature {
     Signature { name: NAME.into(), email: EMAIL.into(), time: now, offset }
-}
-
-/// Trailers of every commit that we store for ourselves. The clean commit of a fork's branch has none, and may have our
-/// committer, where git knows no identity of the user's.
-const TRAILERS: [&str; 2] = ["Session: ", "Checkpoint: "];
-
-/// Whether this is a code or session commit. What someone made of one since (a rebase, a cherry-pick) is theirs.
-pub fn is_ours(commit: &Commit) -> bool {
-    let has = |trailer: &str| commit.message.lines().any(|line| line.starts_with(trailer.as_bytes()));
-    commit.committer.email == EMAIL && TRAILERS.into_iter().all(has)
-}
-
-/// The newest code or session commit that a commit reaches, among those that no remote has: what is published is published.
-pub fn newest_of_ours(repo: &Repo, commit: Oid) -> Result<Option<Oid>> {
-    let git = Git::new(repo).args(["rev-list", "--max-count=1", "--all-match"]);
-    let git = git.args([format!("--committer=<{EMAIL}>")]).args(TRAILERS.map(|trailer| format!("--grep=^{trailer}")));
-    let out = git.args([&commit.to_string(), "--not", "--remotes"]).run("look for commits of ours")?;
-    let line = String::from_utf8_lossy(&out);
-    Some(line.trim()).filter(|l| !l.is_empty()).map(Oid::parse).transpose()
 }
 
 #[cfg(test)]
