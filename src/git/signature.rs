@@ -1,7 +1,7 @@
 //! Who our commits are by: the user as author where git knows one, ourselves as committer. Never prompts, never fails for a
 //! missing identity, and takes nothing from `GIT_AUTHOR_*`, which inside a hook belong to the user's commit.
 
-use bstr::{BString, ByteSlice as _};
+use bstr::BString;
 
 use super::{Repo, Result, Signature};
 use crate::base::Timestamp;
