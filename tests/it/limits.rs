@@ -142,7 +142,8 @@ const NOBODY: [&str; 4] = ["--reuid=65534", "--regid=65534", "--clear-groups", "
 #[test]
 fn files_and_folders_that_cannot_be_read_are_carried_over_and_said() {
     let works = |args: &[&str]| {
-        let quiet = Command::new("setpriv").args(NOBODY).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let quiet =
+            Command::new("setpriv").args(NOBODY).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
         quiet.is_ok_and(|status| status.success())
     };
     if !works(&["true"]) {
@@ -183,7 +184,8 @@ fn files_and_folders_that_cannot_be_read_are_carried_over_and_said() {
     let owner = Command::new("chown").args(["-R", "0:0"]).arg(repo.at(".git")).status().expect("runs");
     assert!(owner.success());
     repo.sandbox.path();
-    let tree = repo.git(["-c", "safe.directory=*", "ls-tree", "-r", "--name-only", &format!("refs/sessions/heads/{id}^")]);
+    let tree =
+        repo.git(["-c", "safe.directory=*", "ls-tree", "-r", "--name-only", &format!("refs/sessions/heads/{id}^")]);
     for path in ["closed", "closed-new", "shut/in"] {
         assert!(tree.lines().any(|l| l == path), "carried over: {path}: {tree}");
     }
@@ -192,5 +194,8 @@ fn files_and_folders_that_cannot_be_read_are_carried_over_and_said() {
     assert!(owner.success());
     let (code, _, err) = run(&["rewind", "code", "1"]);
     assert_eq!(code, Some(0), "{err}");
-    assert_eq!((repo.read("f"), repo.read("closed"), repo.read("shut/in")), (b"0".to_vec(), b"0".to_vec(), b"0".to_vec()));
+    assert_eq!(
+        (repo.read("f"), repo.read("closed"), repo.read("shut/in")),
+        (b"0".to_vec(), b"0".to_vec(), b"0".to_vec())
+    );
 }

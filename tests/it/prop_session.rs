@@ -328,8 +328,7 @@ impl World {
         }
         let at = at.and_then(|at| self.number(at));
         let gits = self.gits();
-        let options =
-            fork::Options { at: at.map(|n| n.to_string()), no_branch: true, ..fork::Options::default() };
+        let options = fork::Options { at: at.map(|n| n.to_string()), no_branch: true, ..fork::Options::default() };
         let outcome = fork::run(&self.app(), &options).expect("forks");
         assert_eq!((self.gits(), self.disk()), (gits, before.clone()));
         let point = outcome.at.number;
@@ -343,7 +342,11 @@ impl World {
     /// Whether the rules on disk name it, be it tracked or not.
     fn is_ignored(&self, path: &[u8]) -> bool {
         let mut command = self.repo.sandbox.command("git", self.repo.path());
-        let out = command.args(["check-ignore", "--no-index", "--quiet", "--"]).arg(OsStr::from_bytes(path)).output().expect("starts");
+        let out = command
+            .args(["check-ignore", "--no-index", "--quiet", "--"])
+            .arg(OsStr::from_bytes(path))
+            .output()
+            .expect("starts");
         out.status.success()
     }
 }

@@ -297,7 +297,9 @@ fn no_conversion_of_line_ends_idents_and_encodings_ever_runs() {
             repo.git(["config", "core.safecrlf", "false"]);
             let more = "*.id ident\n*.utf16 text working-tree-encoding=UTF-16\n";
             repo.write(".gitattributes", format!("{attributes}{more}"));
-            for (path, content) in [("lf", "a\nb\n"), ("crlf", "a\r\nb\r\n"), ("mixed", "a\nb\r\n\r"), ("bin", "a\0\r\n")] {
+            for (path, content) in
+                [("lf", "a\nb\n"), ("crlf", "a\r\nb\r\n"), ("mixed", "a\nb\r\n\r"), ("bin", "a\0\r\n")]
+            {
                 repo.write(path, content);
             }
             repo.write("x.id", "$Id: by hand $ and $Id$\n");
