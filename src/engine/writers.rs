@@ -1,7 +1,8 @@
 //! Writers of our refs take turns: an OS lock, in whose file stands the ref that is being moved.
 //!
 //! libgit2 leaves `<ref>.lock` behind when it dies at its rename. The next writer knows from the note whose it is and
-//! removes it; other stale ones it removes once they are old.
+//! removes it; other stale ones it removes once they are old. In reftable one lock is for all refs, the user's too: a git of
+//! ours that was killed leaves it, which blocks everybody. It is removed once it is old, and only after such a death.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
@@ -25,6 +26,8 @@ pub struct Writers<'r> {
     repo: &'r Repo,
     lock: FileLock,
     until: Instant,
+    /// Whether the last update that was noted never came to its end.
+    after_death: bool,
 }
 
 impl<'r> Writers<'r> {
@@ -33,14 +36,18 @@ impl<'r> Writers<'r> {
         let until = Instant::now() + wait;
         let mut lock = FileLock::acquire(&local::shared_dir(repo)?.join("refs.lock"), wait)?;
         let note = lock.note()?;
+        let mut after_death = false;
         if let Some(name) = note.lines().next().filter(|n| !n.is_empty()).and_then(|n| RefName::from_git(n).ok()) {
             // Whoever noted this died in the middle of its update: we hold the lock now.
             if name.as_session_head().is_some() {
                 file::remove_optional(&lock_file(repo, &name))?;
             }
-            lock.set_note("")?;
+            after_death = is_reftable(repo);
+            if !after_death {
+                lock.set_note("")?;
+            }
         }
-        Ok(Self { repo, lock, until })
+        Ok(Self { repo, lock, until, after_death })
     }
 
     /// Makes one edit. A ref that is locked, or seems changed while git packs refs, is tried again within the time.
@@ -49,9 +56,23 @@ impl<'r> Writers<'r> {
     /// [`GitError::Lost`] where another writer moved the ref; nothing was changed.
     pub fn update(&mut self, edit: &RefEdit) -> Result<()> {
         self.lock.set_note(&format!("{}\npid {}\n", edit.name, std::process::id()))?;
+        if self.after_death {
+            self.remove_if_stale(&edit.name)?;
+        }
         let outcome = self.try_until(edit);
-        self.lock.set_note("")?;
-        outcome
+        // A git that was killed may have done its work before; nobody else makes this very commit.
+        let is_done = |e: &super::Error| matches!(e, super::Error::Git(GitError::Lost { actual, .. }) if actual.is_some() && *actual == edit.new);
+        let refused = |e: &super::Error| {
+            matches!(e, super::Error::Git(GitError::RefLocked { .. } | GitError::Lost { .. })) && !is_done(e)
+        };
+        // The note stays for the next holder while locks of that git may be there.
+        let died_now = || outcome.as_ref().is_err_and(|e| !refused(e));
+        let died_before = self.after_death && !self.locks(&edit.name).is_empty();
+        let git_died = is_reftable(self.repo) && (died_before || died_now());
+        if !git_died {
+            self.lock.set_note("")?;
+        }
+        if outcome.as_ref().is_err_and(is_done) { Ok(()) } else { outcome }
     }
 
     fn try_until(&self, edit: &RefEdit) -> Result<()> {
@@ -86,16 +107,31 @@ impl<'r> Writers<'r> {
     }
 
     fn remove_if_stale(&self, name: &RefName) -> Result<()> {
-        let path = lock_file(self.repo, name);
-        let age = std::fs::metadata(&path)
-            .and_then(|m| m.modified())
-            .ok()
-            .and_then(|at| file_time_now(self.repo).ok()?.duration_since(at).ok());
-        if age.is_some_and(|age| age > STALE) {
-            file::remove_optional(&path)?;
+        for path in self.locks(name) {
+            let age = std::fs::metadata(&path)
+                .and_then(|m| m.modified())
+                .ok()
+                .and_then(|at| file_time_now(self.repo).ok()?.duration_since(at).ok());
+            if age.is_some_and(|age| age > STALE) {
+                file::remove_optional(&path)?;
+            }
         }
         Ok(())
     }
+
+    /// Locks in the way of an update that a death may have left.
+    fn locks(&self, name: &RefName) -> Vec<PathBuf> {
+        if !is_reftable(self.repo) {
+            return vec![lock_file(self.repo, name)];
+        }
+        let entries = std::fs::read_dir(self.repo.common_dir.join("reftable")).ok().filter(|_| self.after_death);
+        let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+        paths.filter(|path| path.extension().is_some_and(|ending| ending == "lock")).collect()
+    }
+}
+
+fn is_reftable(repo: &Repo) -> bool {
+    repo.caps.ref_format == "reftable"
 }
 
 fn lock_file(repo: &Repo, name: &RefName) -> PathBuf {

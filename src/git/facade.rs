@@ -15,6 +15,17 @@ use crate::base::{self};
 /// Opens the objects of the repository at `common_dir` through its facade.
 pub(super) fn open(common_dir: &Path, format: ObjectFormat) -> Result<git2::Repository> {
     let dir = common_dir.join("session").join("facade");
+    make(&dir, format)?;
+    super::repo::open_git2(&dir).or_else(|_| {
+        // Somebody damaged it: nothing in it is the only copy of anything.
+        std::fs::remove_dir_all(&dir).map_err(base::Error::io("remove", &dir))?;
+        make(&dir, format)?;
+        super::repo::open_git2(&dir)
+    })
+}
+
+/// Makes it, or finds that it is there.
+fn make(dir: &Path, format: ObjectFormat) -> Result<()> {
     let config = match format {
         ObjectFormat::Sha1 => "[core]\n\trepositoryformatversion = 0\n\tbare = true\n".to_owned(),
         ObjectFormat::Sha256 => format!(
@@ -26,13 +37,13 @@ pub(super) fn open(common_dir: &Path, format: ObjectFormat) -> Result<git2::Repo
     // The config is written last, so that its being right says that the rest is there.
     if file::read_optional(&config_path)?.as_deref() != Some(config.as_bytes()) {
         file::create_private_dir(&dir.join("refs"))?;
-        link(&dir, "objects")?;
-        link(&dir, "shallow")?;
+        link(dir, "objects")?;
+        link(dir, "shallow")?;
         let head = format!("ref: {}\n", RefName::branch("none")?);
         file::write_atomic(&dir.join("HEAD"), head.as_bytes(), Some(0o600), Durability::Process)?;
         file::write_atomic(&config_path, config.as_bytes(), Some(0o600), Durability::Process)?;
     }
-    super::repo::open_git2(&dir)
+    Ok(())
 }
 
 /// Relative, so that the repository can be moved.

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use git2::ErrorCode;
+use git2::{ErrorClass, ErrorCode};
 
 use super::{Capabilities, Error, Expected, ObjectFormat, Oid, RefEdit, RefName, RefStore, Result};
 
@@ -64,6 +64,9 @@ impl RefStore for Libgit2Refs {
         match self.repo.refname_to_id(name.as_str()) {
             Ok(oid) => Ok(Some(Oid::from_git2(oid))),
             Err(e) if e.code() == ErrorCode::NotFound => Ok(None),
+            Err(e) if e.class() == ErrorClass::Reference && e.code() == ErrorCode::GenericError => {
+                Err(Error::Damaged { what: format!("{name}: it holds no object id") })
+            }
             Err(e) => Err(Error::libgit2(format!("read {name}"))(e)),
         }
     }

@@ -3,8 +3,10 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::killed::{killed_at, runs};
 use crate::support::hostile::{NATIVE, head, overwrite};
 use crate::support::repo::{Shape, TestRepo};
 use crate::support::run::CommandOutput;
@@ -26,8 +28,8 @@ const VERBS: [&[&str]; 7] = [
 /// A repository that was lived in, kept aside so that it can be damaged again and again.
 struct Kept {
     repo: TestRepo,
-    /// The files at checkpoint 1, before the last rewind, and now.
-    listings: [Vec<String>; 3],
+    /// The files now, and at each checkpoint.
+    listings: Vec<Vec<String>>,
 }
 
 impl Kept {
@@ -49,9 +51,19 @@ impl Kept {
         repo.ask(["rewind", "code", "2", "--all"]);
         repo.hook("generic", "prompt", b"no JSON");
         assert!(!repo.hook_log().is_empty(), "a log");
-        let listings = [first, last, repo.listing()];
-        copy(repo.path(), &repo.sandbox.path().join("kept"));
-        Self { repo, listings }
+        let listings = vec![repo.listing(), first, last];
+        let kept = Self { repo, listings };
+        kept.keep();
+        kept
+    }
+
+    /// The state to which every damage is done.
+    fn keep(&self) {
+        let kept = self.repo.sandbox.path().join("kept");
+        if kept.exists() {
+            fs::remove_dir_all(&kept).expect("removes");
+        }
+        copy(self.repo.path(), &kept);
     }
 
     /// As it was before any damage.
@@ -66,35 +78,41 @@ impl Kept {
         self.repo.sandbox.session_in_time(self.repo.path(), verb, input)
     }
 
-    /// Damages that file in every way and meets it with every verb; the exit codes that came, by way and verb.
+    /// Damages that file in every way and meets it with every verb. Besides success, only these exit codes may come; where a
+    /// folder is in the place of a file, or a file in that of a folder, also 1.
     fn meet(&self, what: &str, path: &dyn Fn(&TestRepo) -> PathBuf, allowed: &[i32]) {
         let mut seen = String::new();
         let mut wrong = String::new();
         for way in WAYS {
+            self.restore();
+            let is_file = path(&self.repo).symlink_metadata().expect("is there").is_file();
+            let other_kind = way == "a folder" || !is_file && way != "deleted";
+            let allowed = if other_kind { [allowed, &[1, 7]].concat() } else { allowed.to_vec() };
+            let _ = write!(seen, " {way}:");
             for verb in VERBS {
                 self.restore();
                 damage(&path(&self.repo), way);
                 let out = self.run(verb);
                 let _ = write!(seen, " {}", out.code.unwrap_or(-1));
-                if let Some(problem) = self.judge(verb, &out, allowed) {
+                if let Some(problem) = self.judge(verb, &out, &allowed) {
                     let _ = writeln!(wrong, "{what} {way}, {verb:?}: {problem}\n{out}");
                 }
                 // Whatever came of it, the next save says what it did and no file is lost.
                 let next = self.run(&["save"]);
-                if let Some(problem) = self.judge(&["save"], &next, allowed) {
+                if let Some(problem) = self.judge(&["save"], &next, &allowed) {
                     let _ = writeln!(wrong, "{what} {way}, {verb:?}, then a save: {problem}\n{next}");
                 }
             }
         }
         assert!(wrong.is_empty(), "{what}:{seen}\n{wrong}");
+        let _told = writeln!(std::io::stderr(), "{what}:{seen}");
     }
 
     /// What is wrong with an outcome.
     fn judge(&self, verb: &[&str], out: &CommandOutput, allowed: &[i32]) -> Option<String> {
-        let files = self.repo.listing();
-        let [first, last, now] = &self.listings;
+        let files = whole(&self.repo.listing());
         let moves = verb == ["save"] || matches!(verb[0], "rewind" | "redo");
-        if !(files == *now || moves && (files == *first || files == *last)) {
+        if !(files == self.listings[0] || moves && self.listings.contains(&files)) {
             return Some(format!("files were lost: {files:#?}"));
         }
         if out.stderr.contains("panicked") {
@@ -151,51 +169,84 @@ fn only(folder: PathBuf, ending: &str) -> PathBuf {
 fn what_we_keep_beside_the_repository_can_be_damaged() {
     let kept = Kept::new(Shape::PLAIN);
     for name in ["stat-cache", "current", "lock", "refs.lock", "label", "log/hooks.log", "log"] {
-        kept.meet(name, &|repo| repo.at(format!(".git/session/{name}")), &[1, 7]);
+        kept.meet(name, &|repo| repo.at(format!(".git/session/{name}")), &[]);
     }
-    kept.meet("native", &|repo| only(repo.at(".git/session/native"), ""), &[1, 7]);
-    kept.meet("session", &|repo| repo.at(".git/session"), &[1, 7]);
+    kept.meet("native", &|repo| only(repo.at(".git/session/native"), ""), &[]);
+    kept.meet("session", &|repo| repo.at(".git/session"), &[]);
 }
 
 #[test]
 fn a_facade_can_be_damaged() {
     let kept = Kept::new(Shape { ref_format: "reftable", ..Shape::PLAIN });
     for name in ["facade", "facade/HEAD", "facade/config", "facade/refs", "facade/objects"] {
-        kept.meet(name, &|repo| repo.at(format!(".git/session/{name}")), &[1, 7]);
+        kept.meet(name, &|repo| repo.at(format!(".git/session/{name}")), &[]);
     }
 }
 
 #[test]
 fn a_session_ref_can_be_damaged() {
     let kept = Kept::new(Shape::PLAIN);
-    kept.meet("ref", &|repo| repo.at(format!(".git/{}", head(NATIVE))), &[1, 3, 7]);
+    kept.meet("ref", &|repo| repo.at(format!(".git/{}", head(NATIVE))), &[3, 7]);
 }
 
 #[test]
 fn loose_objects_can_be_damaged() {
     let kept = Kept::new(Shape::PLAIN);
     let tip = head(NATIVE);
-    for name in ["", "^{tree}", ":session.json", "^", "^^{tree}", "^:f", "^^:f", "^:new", "^^:new"] {
+    let mut damaged = 0;
+    for name in ["", "^{tree}", ":session.json", ":turns", "^", "^^{tree}", "^:f", "^^:f", "^^:new"] {
+        kept.restore();
         let name = format!("{tip}{name}");
-        let oid = std::process::Command::new("git")
-            .arg("-C")
-            .arg(kept.repo.path())
-            .args(["rev-parse", "-q", "--verify", &name])
-            .output()
-            .expect("git starts");
-        let hex = String::from_utf8(oid.stdout).expect("text");
-        let Some((fan, rest)) = hex.trim().split_at_checked(2) else { continue };
-        let path = format!(".git/objects/{fan}/{rest}");
+        let oid = kept.repo.git(["rev-parse", &name]);
+        let path = format!(".git/objects/{}/{}", &oid[..2], &oid[2..]);
+        // The others lie in a pack.
         if kept.repo.at(&path).exists() {
-            kept.meet(&name, &|repo| repo.at(&path), &[1, 7]);
+            kept.meet(&name, &|repo| repo.at(&path), &[7]);
+            damaged += 1;
         }
     }
+    assert!(damaged > 4, "{damaged}");
 }
 
 #[test]
 fn packs_can_be_damaged() {
     let kept = Kept::new(Shape::PLAIN);
     for ending in [".pack", ".idx"] {
-        kept.meet(ending, &|repo| only(repo.at(".git/objects/pack"), ending), &[1, 7]);
+        kept.meet(ending, &|repo| only(repo.at(".git/objects/pack"), ending), &[7]);
     }
+}
+
+/// Without the file that was about to be renamed into its place.
+fn whole(listing: &[String]) -> Vec<String> {
+    listing.iter().filter(|line| !line.contains(".session-restore-")).cloned().collect()
+}
+
+#[test]
+fn the_journal_of_an_interrupted_restore_can_be_damaged() {
+    if !runs("strace", &["-V"]) {
+        return;
+    }
+    let mut kept = Kept::new(Shape::PLAIN);
+    for name in ["f", "user/own", "more"] {
+        kept.repo.write(name, "three");
+    }
+    kept.repo.ask(["save", "-s", NATIVE]);
+    kept.listings.push(kept.repo.listing());
+    kept.keep();
+    let is_half = |n: u32| {
+        kept.restore();
+        let died = killed_at(&kept.repo, "renameat,renameat2", n, &["rewind", "code", "1", "--all"]);
+        died && kept.repo.at(".git/session/journal").exists() && !kept.listings.contains(&whole(&kept.repo.listing()))
+    };
+    assert!((1..12).any(is_half), "in the middle of the restore");
+    kept.listings.insert(0, whole(&kept.repo.listing()));
+    kept.keep();
+    // Without it a command may find that there is nothing to do.
+    kept.meet("journal", &|repo| repo.at(".git/session/journal"), &[1, 7]);
+    // Nothing was lost: without the journal, what was there before is a checkpoint away.
+    kept.restore();
+    fs::remove_file(kept.repo.at(".git/session/journal")).expect("removes");
+    let before = kept.repo.checkpoints().last().expect("some")["number"].to_string();
+    let back = kept.repo.session(["rewind", "code", &before, "--all"]).success();
+    assert!(kept.listings[1..].contains(&whole(&kept.repo.listing())), "{back}");
 }

@@ -9,10 +9,10 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use crate::support::hostile::{NATIVE, head};
-use crate::support::repo::TestRepo;
+use crate::support::repo::{Shape, TestRepo};
 
 /// Whether a program runs here; a test that needs it says so where it does not.
-fn runs(program: &str, args: &[&str]) -> bool {
+pub fn runs(program: &str, args: &[&str]) -> bool {
     let quiet = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
     let runs = quiet.is_ok_and(|status| status.success());
     if !runs {
@@ -22,14 +22,16 @@ fn runs(program: &str, args: &[&str]) -> bool {
 }
 
 /// Runs `session` and kills it at the `n`-th call of these; whether it got so far.
-fn killed_at(repo: &TestRepo, calls: &str, n: u32, args: &[&str]) -> bool {
+pub fn killed_at(repo: &TestRepo, calls: &str, n: u32, args: &[&str]) -> bool {
     let inject = format!("inject={calls}:signal=SIGKILL:when={n}");
     let trace = repo.sandbox.path().join("trace");
     let mut command = repo.sandbox.command("strace", repo.path());
     command.args(["-f", "-qq", "-o"]).arg(&trace).args(["-e", &format!("trace={calls}"), "-e", &inject]);
     let out = command.arg(env!("CARGO_BIN_EXE_session")).args(args).stdin(Stdio::null()).output().expect("strace runs");
     let fine = out.status.code().is_some_and(|code| code == 0);
-    assert!(fine || out.status.code().is_none() || out.status.code() == Some(137), "{out:?}");
+    // A git that we started has its own count and dies first, perhaps; that is an error as any other.
+    let git_died = matches!(out.status.code(), Some(1 | 5)) && out.stderr.starts_with(b"error: ");
+    assert!(fine || git_died || out.status.code().is_none() || out.status.code() == Some(137), "{out:?}");
     !fine
 }
 
@@ -50,8 +52,7 @@ fn files(repo: &TestRepo) -> Vec<String> {
 }
 
 /// Two versions of a tree with a file that becomes a folder, deletions, modes and links; the session whose checkpoints they are.
-fn two_versions() -> (TestRepo, String, Vec<String>, Vec<String>) {
-    let repo = TestRepo::new();
+fn two_versions_of(repo: TestRepo) -> (TestRepo, String, Vec<String>, Vec<String>) {
     for name in ["a", "b/c", "deep/er/x", "gone/y", "swap"] {
         repo.write(name, format!("{name} one"));
     }
@@ -72,89 +73,216 @@ fn two_versions() -> (TestRepo, String, Vec<String>, Vec<String>) {
     (repo, id, one, two)
 }
 
-#[test]
-fn a_rewind_killed_at_any_change_is_settled_by_the_next_save() {
-    if !runs("strace", &["-V"]) {
-        return;
-    }
-    let calls = ["rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "symlinkat"];
-    let (mut deaths, mut interrupted) = (0, 0);
-    // strace counts each system call on its own.
-    let (mut call, mut n) = (0, 0);
-    while call < calls.len() {
-        n += 1;
-        let (repo, id, one, two) = two_versions();
-        if !killed_at(&repo, calls[call], n, &["rewind", "code", "1"]) {
-            assert_eq!(files(&repo), one);
-            (call, n) = (call + 1, 0);
-            continue;
-        }
-        let death = format!("{} {n}", calls[call]);
-        deaths += 1;
-        let pending = repo.at(".git/session/journal").exists();
-        let json = repo.session(["status", "--json"]).success().json();
-        assert_eq!(json["interrupted_restore"], pending, "death {death}");
-        if pending {
-            interrupted += 1;
-            let told = repo.session(["log"]).success();
-            assert!(told.stderr.contains("interrupted"), "death {death}: {told}");
-            // A hook leaves it to a person.
-            let half = files(&repo);
-            repo.generic("prompt", json!({ "prompt": "x" }));
-            assert_eq!(files(&repo), half, "death {death}");
-            assert!(repo.at(".git/session/journal").exists(), "death {death}");
-        }
-        let _settled = repo.session(["save"]).success();
-        assert!(!repo.at(".git/session/journal").exists(), "death {death}");
-        let now = files(&repo);
-        assert!(now == one || now == two, "death {death}: half a restore\n{now:#?}");
-        assert!(!pending || now == one, "death {death}: all objects are there, so it is finished");
-        no_lock_is_left(&repo);
-        repo.assert_sound();
-        for number in ["1", "2"] {
-            let _back = repo.session(["rewind", "code", number, "--all", "-s", &id]);
-            assert_eq!(files(&repo), if number == "1" { one.clone() } else { two.clone() }, "death {death}");
+/// Calls that change what is on disk.
+const CHANGES: [&str; 10] =
+    ["rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat", "mkdir", "rmdir", "symlinkat"];
+/// Calls that fill files, bring them into being, or make sure of them: many, and each as good as another.
+const WRITES: [&str; 5] = ["write", "openat", "fsync", "ftruncate", "fchmod"];
+
+/// Which of the many calls of one kind are tried: all, or every so-manieth.
+fn stride(call: &str, most: u32) -> u32 {
+    let thorough = std::env::var_os("SESSION_TEST_THOROUGH").is_some();
+    if thorough || CHANGES.contains(&call) { 1 } else { most }
+}
+
+/// Kills `args` at each of those calls in turn, in a repository made anew each time, until it comes through; says how many
+/// points were tried.
+fn at_every(
+    what: &str,
+    most: u32,
+    args: &[&str],
+    make: &dyn Fn() -> (TestRepo, Vec<String>),
+    check: &dyn Fn(&TestRepo, &[String], &str),
+) -> u32 {
+    let mut deaths = 0;
+    for call in CHANGES.into_iter().chain(WRITES) {
+        // strace counts each system call on its own.
+        for n in (1..).step_by(stride(call, most) as usize) {
+            let (repo, facts) = make();
+            let words: Vec<String> = args.iter().map(|a| a.replace("$ID", &facts[0])).collect();
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let died = killed_at(&repo, call, n, &words);
+            check(&repo, &facts, &format!("{what}: {call} {n}{}", if died { "" } else { " (survived)" }));
+            if !died {
+                break;
+            }
+            deaths += 1;
         }
     }
-    assert!(deaths > 20 && interrupted > 8, "{deaths} deaths, {interrupted} in the middle of the restore");
+    let _told = writeln!(std::io::stderr(), "{what}: killed at {deaths} points");
+    deaths
+}
+
+/// Two versions of a tree in a repository of that ref format: the session, and both listings as lines.
+fn versions_in(ref_format: &'static str) -> (TestRepo, String, Vec<String>, Vec<String>) {
+    let repo = TestRepo::of_shape(Shape { ref_format, ..Shape::PLAIN });
+    two_versions_of(repo)
+}
+
+/// After a death of a restore: git is not hindered, the next save settles it to one of the two trees, both can be had.
+#[track_caller]
+fn settles(repo: &TestRepo, id: &str, one: &[String], two: &[String], goal: &[String], death: &str) -> bool {
+    let pending = repo.at(".git/session/journal").exists();
+    let json = repo.session(["status", "--json"]).success().json();
+    assert_eq!(json["interrupted_restore"], pending, "death {death}");
+    let half = files(repo);
+    if pending {
+        let told = repo.session(["log"]).success();
+        assert!(told.stderr.contains("interrupted"), "death {death}: {told}");
+        // A hook leaves it to a person.
+        repo.generic("prompt", json!({ "prompt": "x" }));
+        assert_eq!(files(repo), half, "death {death}");
+        assert!(repo.at(".git/session/journal").exists(), "death {death}");
+    }
+    git_goes_on(repo);
+    let _settled = repo.session(["save"]).success();
+    assert!(!repo.at(".git/session/journal").exists(), "death {death}");
+    let now = files(repo);
+    assert!(now == one || now == two, "death {death}: half a restore\n{now:#?}");
+    assert!(!pending || now == goal, "death {death}: all objects are there, so it is finished");
+    no_lock_is_left(repo);
+    repo.assert_sound();
+    for (number, tree) in [("1", one), ("2", two)] {
+        let _back = repo.session(["rewind", "code", number, "--all", "-s", id]);
+        assert_eq!(files(repo), tree, "death {death}");
+    }
+    pending
 }
 
 #[test]
-fn a_save_killed_at_any_write_leaves_the_old_state_or_the_new() {
+fn a_rewind_killed_at_any_point_is_settled_by_the_next_save() {
     if !runs("strace", &["-V"]) {
         return;
     }
-    let calls = ["write", "rename", "renameat", "renameat2", "link", "linkat", "unlink", "mkdir", "ftruncate"];
-    let mut deaths = 0;
-    let (mut call, mut n) = (0, 0);
-    while call < calls.len() {
-        n += 1;
-        let repo = TestRepo::new();
-        repo.write("f", "one");
-        let first = repo.session(["save", "one", "--json"]).success().json();
-        let id = first["session"].as_str().expect("an id").to_owned();
-        let old = repo.git(["rev-parse", &head(&id)]);
-        repo.write("f", "two");
-        repo.write("g/h", "two");
-        let user = (files(&repo), repo.index_bytes());
-        if !killed_at(&repo, calls[call], n, &["save", "two"]) {
-            (call, n) = (call + 1, 0);
-            continue;
-        }
-        let death = format!("{} {n}", calls[call]);
-        deaths += 1;
-        let new = repo.git(["rev-parse", &head(&id)]);
-        assert!(new == old || repo.git(["show", &format!("{new}^:f")]) == "two", "death {death}");
-        assert_eq!((files(&repo), repo.index_bytes()), user, "death {death}");
-        repo.git(["commit", "--quiet", "--allow-empty", "--message=mine"]);
-        repo.git(["pack-refs", "--all"]);
-        let saved = repo.session(["save", "--json"]).success().json();
-        assert_eq!(saved["session"], id.as_str(), "death {death}");
-        assert_eq!(repo.git(["show", &format!("{}^:g/h", head(&id))]), "two", "death {death}");
-        no_lock_is_left(&repo);
-        repo.assert_sound();
+    let interrupted = std::cell::Cell::new(0);
+    for (ref_format, most) in [("files", 12), ("reftable", 25)] {
+        let (make, trees) = remembered(ref_format, &[]);
+        let deaths =
+            at_every(&format!("rewind, {ref_format}"), most, &["rewind", "code", "1"], &make, &|repo, facts, death| {
+                let trees = trees.borrow();
+                let [one, two] = [&trees[0], &trees[1]];
+                let pending = settles(repo, &facts[0], one, two, one, death);
+                interrupted.set(interrupted.get() + u32::from(pending));
+            });
+        assert!(deaths > 30, "{deaths}");
     }
-    assert!(deaths > 20, "{deaths}");
+    assert!(interrupted.get() > 16, "{} in the middle of the restore", interrupted.get());
+}
+
+#[test]
+fn a_redo_killed_at_any_point_is_settled_by_the_next_save() {
+    if !runs("strace", &["-V"]) {
+        return;
+    }
+    let interrupted = std::cell::Cell::new(0);
+    let (make, trees) = remembered("files", &["rewind", "code", "1", "--all"]);
+    let deaths = at_every("redo", 25, &["redo"], &make, &|repo, facts, death| {
+        let trees = trees.borrow();
+        let [one, two] = [&trees[0], &trees[1]];
+        let pending = settles(repo, &facts[0], one, two, two, death);
+        interrupted.set(interrupted.get() + u32::from(pending));
+    });
+    assert!(deaths > 30 && interrupted.get() > 8, "{deaths} deaths, {} in the middle", interrupted.get());
+}
+
+/// Both trees of [`two_versions_of`].
+type Trees = std::rc::Rc<std::cell::RefCell<[Vec<String>; 2]>>;
+
+/// Makes [`versions_in`] again and again, after which `then` runs, and remembers both listings.
+fn remembered(
+    ref_format: &'static str,
+    then: &'static [&'static str],
+) -> (impl Fn() -> (TestRepo, Vec<String>), Trees) {
+    let trees = Trees::default();
+    let kept = trees.clone();
+    let make = move || {
+        let (repo, id, one, two) = versions_in(ref_format);
+        if !then.is_empty() {
+            let _done = repo.session(then.iter().copied()).success();
+        }
+        *kept.borrow_mut() = [one, two];
+        (repo, vec![id])
+    };
+    (make, trees)
+}
+
+#[test]
+fn a_save_killed_at_any_point_leaves_the_old_state_or_the_new() {
+    if !runs("strace", &["-V"]) {
+        return;
+    }
+    for (ref_format, most) in [("files", 8), ("reftable", 20)] {
+        let make = || {
+            let repo = TestRepo::of_shape(Shape { ref_format, ..Shape::PLAIN });
+            repo.write("f", "one");
+            let first = repo.session(["save", "one", "--json"]).success().json();
+            let id = first["session"].as_str().expect("an id").to_owned();
+            let old = repo.git(["rev-parse", &head(&id)]);
+            repo.write("f", "two");
+            repo.write("g/h", "two");
+            let index = repo.index_bytes().escape_ascii().to_string();
+            let facts = vec![id, old, index, files(&repo).join("\n")];
+            (repo, facts)
+        };
+        let deaths = at_every(&format!("save, {ref_format}"), most, &["save", "two"], &make, &|repo, facts, death| {
+            let [id, old, index, listing] = facts else { panic!("four facts") };
+            let new = repo.git(["rev-parse", &head(id)]);
+            assert!(new == *old || repo.git(["show", &format!("{new}^:f")]) == "two", "death {death}");
+            let now = (files(repo).join("\n"), repo.index_bytes().escape_ascii().to_string());
+            assert_eq!(now, (listing.clone(), index.clone()), "death {death}");
+            git_goes_on(repo);
+            let saved = repo.session(["save", "--json"]).success().json();
+            assert_eq!(saved["session"], id.as_str(), "death {death}");
+            assert_eq!(repo.git(["show", &format!("{}^:g/h", head(id))]), "two", "death {death}");
+            no_lock_is_left(repo);
+            repo.assert_sound();
+            // What the dead left among the objects goes with git's own collection.
+            repo.collect_garbage();
+            assert!(temporary_files(repo).iter().all(|path| path.contains("/.session-tmp-")), "death {death}");
+            age(&temporary_files(repo));
+            let _later = repo.session(["save"]).success();
+            assert_eq!(temporary_files(repo), [""; 0], "death {death}");
+        });
+        assert!(deaths > 25, "{deaths}");
+    }
+}
+
+/// The user's git is not hindered. Where it was a git of ours that was killed, its lock of all refs goes with our next command
+/// once it is old.
+#[track_caller]
+fn git_goes_on(repo: &TestRepo) {
+    let locks: Vec<String> = fs::read_dir(repo.at(".git/reftable"))
+        .map(|entries| entries.map(|e| e.expect("an entry").path().display().to_string()).collect())
+        .unwrap_or_default();
+    let locks: Vec<String> = locks.into_iter().filter(|path| path.ends_with(".lock")).collect();
+    if !locks.is_empty() {
+        age(&locks);
+        repo.write("after-the-death", "x");
+        let _freed = repo.session(["save"]).success();
+        repo.remove("after-the-death");
+        let _news = repo.session(["save"]).success();
+    }
+    repo.git(["commit", "--quiet", "--allow-empty", "--message=mine"]);
+    repo.git(["pack-refs", "--all"]);
+}
+
+/// Makes files a minute older.
+fn age(files: &[String]) {
+    for path in files {
+        let file = fs::File::options().write(true).open(path).expect("opens");
+        let then = file.metadata().and_then(|m| m.modified()).expect("has a time") - std::time::Duration::from_secs(60);
+        file.set_modified(then).expect("sets the time");
+    }
+}
+
+/// Temporary files, ours and libgit2's, anywhere in the repository and its work tree.
+fn temporary_files(repo: &TestRepo) -> Vec<String> {
+    let all = walkdir::WalkDir::new(repo.path()).into_iter().map(|e| e.expect("walks"));
+    let names = all.filter(|e| {
+        let name = e.file_name().to_string_lossy();
+        name.starts_with("tmp_") || name.starts_with(".session-")
+    });
+    names.map(|e| e.path().display().to_string()).collect()
 }
 
 #[test]
