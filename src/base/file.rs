@@ -153,4 +153,27 @@ mod tests {
         let text = fs::read_to_string(&path).expect("reads");
         assert!(text.len() < 300 && text.ends_with("line 99\n") && text.starts_with("line "), "{text}");
     }
+
+    #[test]
+    fn only_old_temporary_files_of_ours_are_leftovers() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        for name in [".session-tmp-old", ".session-tmp-new", "current"] {
+            fs::write(path(name), "x").expect("writes");
+        }
+        let limit = fs::metadata(path("current")).and_then(|m| m.modified()).expect("has a time");
+        for name in [".session-tmp-old", "current"] {
+            let file = File::options().write(true).open(path(name)).expect("opens");
+            file.set_modified(limit - std::time::Duration::from_secs(1)).expect("sets the time");
+        }
+        File::options()
+            .write(true)
+            .open(path(".session-tmp-new"))
+            .and_then(|file| file.set_modified(limit))
+            .expect("sets the time");
+        remove_leftovers(folder.path(), limit).expect("removes");
+        remove_leftovers(&path("none"), limit).expect("there is no such folder");
+        assert!(!path(".session-tmp-old").exists());
+        assert!(path(".session-tmp-new").exists() && path("current").exists());
+    }
 }
