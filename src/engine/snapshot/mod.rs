@@ -22,6 +22,7 @@ mod hinted;
 mod ignore_rules;
 mod index_state;
 mod known;
+mod look;
 mod modes;
 mod seed;
 mod settings;

@@ -2,17 +2,19 @@
 //!
 //! Numbers are little-endian and of fixed width. Whatever does not add up to the last byte is no cache.
 
-use super::{IndexRecord, Moment, Record, Stamp, StatCache, Taken, Tracked};
+use super::{Folder, IndexRecord, Moment, Record, Stamp, StatCache, Taken, Tracked};
 use crate::base::RepoPath;
 use crate::git::{FileMode, ObjectFormat, Oid};
 
-const MAGIC: &[u8; 8] = b"gsstat\0\x01";
+const MAGIC: &[u8; 8] = b"gsstat\0\x02";
 
 const TRACKED: u8 = 1;
 const SKIP_WORKTREE: u8 = 2;
 const VOUCHES: u8 = 4;
 const TAKEN: u8 = 8;
 const STAMPED: u8 = 16;
+/// Taken as tracked: mode and object are not repeated.
+const SAME: u8 = 32;
 
 pub(super) fn encode(cache: &StatCache, format: ObjectFormat) -> Vec<u8> {
     let mut out = Vec::with_capacity(64 + cache.records.len() * 144);
@@ -28,6 +30,15 @@ pub(super) fn encode(cache: &StatCache, format: ObjectFormat) -> Vec<u8> {
     out.extend_from_slice(&(cache.records.len() as u64).to_le_bytes());
     for record in &cache.records {
         put_record(&mut out, record);
+    }
+    put_optional(&mut out, cache.rules);
+    out.extend_from_slice(&(cache.folders.len() as u64).to_le_bytes());
+    for folder in &cache.folders {
+        put_path(&mut out, &folder.path);
+        for stamp in [&folder.stamp, &folder.ignore] {
+            out.push(u8::from(stamp.is_some()));
+            stamp.iter().for_each(|stamp| put_stamp(&mut out, stamp));
+        }
     }
     let sum = checksum(&out);
     out.extend_from_slice(&sum.to_le_bytes());
@@ -61,7 +72,19 @@ pub(super) fn decode(bytes: &[u8], format: ObjectFormat) -> Option<StatCache> {
         }
         records.push(record);
     }
-    reader.rest.is_empty().then_some(StatCache { tree, index, records })
+    let rules = reader.optional_oid()?;
+    let count = usize::try_from(reader.number()?).ok()?;
+    let mut folders: Vec<Folder> = Vec::with_capacity(count.min(reader.rest.len()));
+    for _ in 0..count {
+        let len = usize::try_from(reader.short()?).ok()?;
+        let path = reader.bytes(len)?.to_vec();
+        let whole = path.is_empty() || path.ends_with(b"/");
+        if !whole || folders.last().is_some_and(|last| last.path >= path) {
+            return None;
+        }
+        folders.push(Folder { path, stamp: reader.optional_stamp()?, ignore: reader.optional_stamp()? });
+    }
+    reader.rest.is_empty().then_some(StatCache { tree, index, records, rules, folders })
 }
 
 fn put_record(out: &mut Vec<u8>, record: &Record) {
@@ -74,22 +97,29 @@ fn put_record(out: &mut Vec<u8>, record: &Record) {
     if let Some(taken) = &record.taken {
         flags |= TAKEN;
         flags |= if taken.stamp.is_some() { STAMPED } else { 0 };
+        let same = record.tracked.is_some_and(|t| (t.mode, t.oid) == (taken.mode, taken.oid));
+        flags |= if same { SAME } else { 0 };
     }
-    let path = record.path.as_bytes();
     out.push(flags);
-    out.extend_from_slice(&(path.len() as u32).to_le_bytes());
-    out.extend_from_slice(path);
+    put_path(out, record.path.as_bytes());
     if let Some(tracked) = &record.tracked {
         out.extend_from_slice(&tracked.mode.raw().to_le_bytes());
         out.extend_from_slice(tracked.oid.as_bytes());
     }
     if let Some(taken) = &record.taken {
-        out.extend_from_slice(&taken.mode.raw().to_le_bytes());
-        out.extend_from_slice(taken.oid.as_bytes());
+        if flags & SAME == 0 {
+            out.extend_from_slice(&taken.mode.raw().to_le_bytes());
+            out.extend_from_slice(taken.oid.as_bytes());
+        }
         if let Some(stamp) = &taken.stamp {
             put_stamp(out, stamp);
         }
     }
+}
+
+fn put_path(out: &mut Vec<u8>, path: &[u8]) {
+    out.extend_from_slice(&(path.len() as u32).to_le_bytes());
+    out.extend_from_slice(path);
 }
 
 fn put_optional(out: &mut Vec<u8>, oid: Option<Oid>) {
@@ -176,6 +206,10 @@ impl<'b> Reader<'b> {
         })
     }
 
+    fn optional_stamp(&mut self) -> Option<Option<Stamp>> {
+        if self.byte()? == 0 { Some(None) } else { self.stamp().map(Some) }
+    }
+
     fn record(&mut self) -> Option<Record> {
         let flags = self.byte()?;
         let len = usize::try_from(self.short()?).ok()?;
@@ -191,7 +225,10 @@ impl<'b> Reader<'b> {
         }
         let mut taken = None;
         if flags & TAKEN != 0 {
-            let (mode, oid) = (self.mode()?, self.oid()?);
+            let (mode, oid) = match tracked {
+                Some(tracked) if flags & SAME != 0 => (tracked.mode, tracked.oid),
+                _ => (self.mode()?, self.oid()?),
+            };
             let stamp = if flags & STAMPED != 0 { Some(self.stamp()?) } else { None };
             taken = Some(Taken { mode, oid, stamp });
         }
