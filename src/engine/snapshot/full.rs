@@ -75,7 +75,7 @@ pub(super) fn take(
         skipped: Vec::new(),
         modes: BTreeMap::new(),
         umask: modes::umask(),
-        stats: Stats { files: walked.looked_at, ..Stats::default() },
+        stats: Stats { files: walked.looked_at, listed: walked.listed, ..Stats::default() },
         overrun: !walked.unsearched.is_empty(),
     };
     let trust = seed::trust(repo, &known, &walked)?;

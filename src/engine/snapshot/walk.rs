@@ -77,6 +77,8 @@ pub(super) struct Walked {
     pub attributes: Vec<RepoPath>,
     /// How many files are settled or found.
     pub looked_at: u64,
+    /// How many folders were listed.
+    pub listed: u64,
     /// The folders, for the next time; in order.
     pub folders: Vec<Folder>,
     /// Whether a rule file is so young that it could change again without its stamp showing it.
@@ -162,6 +164,7 @@ impl Walk<'_, '_> {
             };
         }
         self.out.looked_at += seen.settled;
+        self.out.listed += u64::from(seen.listing == Listing::Read);
         let is_old = |stamp: &Stamp| stamp.mtime < self.started && stamp.ctime < self.started;
         self.out.young_rules |= seen.ignore.is_some_and(|ignore| !is_old(&ignore));
         let stamp = Some(seen.stamp).filter(|stamp| whole && is_old(stamp));
