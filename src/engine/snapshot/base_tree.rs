@@ -40,14 +40,16 @@ impl BaseTree {
         if cache.tree == Some(id) {
             return Ok(Self { id, differs: HashMap::new(), behind: Behind::Taken });
         }
-        if cache.tree.is_none() && staged == Some(id) {
-            return Ok(Self { id, differs: HashMap::new(), behind: Behind::Tracked });
-        }
-        if let Some(cached) = cache.tree
-            && let Ok(changes) = tree::diff(objects, cached, id)
+        let behind = match (cache.tree, staged) {
+            (Some(cached), _) => Some((cached, Behind::Taken)),
+            (None, Some(staged)) => Some((staged, Behind::Tracked)),
+            (None, None) => None,
+        };
+        if let Some((tree, behind)) = behind
+            && let Ok(changes) = tree::diff(objects, tree, id)
         {
             let differs = changes.into_iter().map(|change| (change.path, change.new)).collect();
-            return Ok(Self { id, differs, behind: Behind::Taken });
+            return Ok(Self { id, differs, behind });
         }
         let files = tree::list_files(objects, id)?;
         let differs = files.into_iter().map(|(path, mode, oid)| (path, Some((mode, oid)))).collect();

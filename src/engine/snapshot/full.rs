@@ -341,8 +341,14 @@ fn edits(known: &Known, base: &BaseTree, merged: &[Merged]) -> Vec<Edit> {
 }
 
 /// The records of the new cache: the settled ones as they were, and the merged ones.
-fn records(known: Vec<Record>, settled: &[bool], merged: Vec<Merged>) -> Vec<Record> {
-    if merged.is_empty() {
+fn records(mut known: Vec<Record>, settled: &[bool], merged: Vec<Merged>) -> Vec<Record> {
+    if merged.iter().all(|(at, new)| at.is_some() && new.is_some()) {
+        // The usual case: files changed, none came or went.
+        for (at, new) in merged {
+            if let (Some(at), Some(new)) = (at, new) {
+                known[at] = new;
+            }
+        }
         return known;
     }
     let mut records = Vec::with_capacity(known.len() + merged.len());
