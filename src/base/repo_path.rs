@@ -149,6 +149,10 @@ pub fn is_safe_part(part: &BStr) -> bool {
 /// Whether some file system takes this name for `.git`: case, HFS+ ignorable characters, NTFS short name,
 /// trailing dots and spaces, alternate streams.
 pub fn is_dot_git(part: &BStr) -> bool {
+    // Each of the spellings begins with one of these, and most names do not.
+    if !matches!(part.first(), Some(b'.' | b'g' | b'G' | 0x80..)) {
+        return false;
+    }
     let ntfs = |name: &[u8]| {
         let end = name.find_byteset(b":\\").unwrap_or(name.len());
         let trimmed = name[..end].trim_end_with(|c| c == '.' || c == ' ');

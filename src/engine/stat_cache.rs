@@ -137,6 +137,21 @@ pub struct StatCache {
     pub index: Option<IndexRecord>,
     /// In the order of their paths' bytes.
     pub records: Vec<Record>,
+    /// The ignore rules outside of the work tree under which `folders` were listed; `None` where they do not count.
+    pub rules: Option<Oid>,
+    /// The folders that were searched for new files, in the order of their paths' bytes.
+    pub folders: Vec<Folder>,
+}
+
+/// A folder of the work tree that was listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folder {
+    /// With a slash at its end; empty at the top.
+    pub path: Vec<u8>,
+    /// The folder, where all names in it are in the records, in `folders`, or ignored, and it was not young.
+    pub stamp: Option<Stamp>,
+    /// Its `.gitignore`.
+    pub ignore: Option<Stamp>,
 }
 
 impl StatCache {
@@ -158,6 +173,12 @@ pub fn find<'r>(records: &'r [Record], path: &[u8]) -> Option<(usize, &'r Record
     Some((at, &records[at]))
 }
 
+/// Those of the folders, in order, that lie below the one with this path.
+pub fn folders_below<'f>(folders: &'f [Folder], path: &[u8]) -> &'f [Folder] {
+    let rest = &folders[folders.partition_point(|f| f.path.as_slice() <= path)..];
+    &rest[..rest.partition_point(|f| f.path.starts_with(path))]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +196,11 @@ mod tests {
                 record(b"a\nb/\xff", Some(tracked), None),
                 record(b"b", None, Some(Taken { mode: FileMode::Symlink, oid, stamp: Some(stamp) })),
                 record(b"c", Some(tracked), Some(Taken { mode: FileMode::Gitlink, oid, stamp: None })),
+            ],
+            rules: Some(oid),
+            folders: vec![
+                Folder { path: Vec::new(), stamp: Some(stamp), ignore: None },
+                Folder { path: b"a\nb/".to_vec(), stamp: None, ignore: Some(stamp) },
             ],
         }
     }

@@ -19,6 +19,8 @@ pub struct Exclude<'a> {
     fold_case: bool,
     /// `info/exclude`, then the user's file: asked when no folder's rules decide.
     general: Vec<Rules>,
+    /// Their text.
+    general_text: Vec<u8>,
     /// By folder; `None` where it has no rules.
     folders: HashMap<Option<RepoPath>, Option<Rc<Rules>>>,
     /// Whether a folder is ignored, itself or with one above it.
@@ -39,13 +41,15 @@ impl<'a> Exclude<'a> {
             Some(path) => Some(path),
             None => repo.config.user_folder().map(|dir| dir.join("ignore")),
         };
-        let mut general = Vec::new();
+        let (mut general, mut general_text) = (Vec::new(), vec![u8::from(fold_case)]);
         for path in std::iter::once(repo.common_dir.join("info/exclude")).chain(users) {
             if let Some(text) = file::read_optional(&path)? {
                 general.push(Rules::parse(&text, fold_case));
+                general_text.extend_from_slice(&text.len().to_le_bytes());
+                general_text.extend_from_slice(&text);
             }
         }
-        Ok(Self { source, fold_case, general, folders: HashMap::new(), ignored_folders: HashMap::new() })
+        Ok(Self { source, fold_case, general, general_text, folders: HashMap::new(), ignored_folders: HashMap::new() })
     }
 
     /// Whether git would ignore an untracked file or folder at `path`, by its own rules or because a folder above it is ignored.
@@ -58,7 +62,13 @@ impl<'a> Exclude<'a> {
         self.is_ignored_here(path, is_dir)
     }
 
-    fn is_ignored_folder(&mut self, folder: &RepoPath) -> Result<bool> {
+    /// All that the decision depends on besides `.gitignore` files: when it is the same, so are the rules.
+    pub fn general_text(&self) -> &[u8] {
+        &self.general_text
+    }
+
+    /// Whether a folder is ignored, by its own rules or because one above it is. Cheap for many in one folder.
+    pub fn is_ignored_folder(&mut self, folder: &RepoPath) -> Result<bool> {
         if let Some(known) = self.ignored_folders.get(folder) {
             return Ok(*known);
         }

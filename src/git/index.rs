@@ -54,6 +54,8 @@ pub struct UserIndex {
     pub conflicts: Vec<(u8, RepoPath, FileMode, Oid)>,
     /// The mtime of the index file, seconds and nanoseconds; for the racy rule.
     pub mtime: (i64, u32),
+    /// The tree of all entries, where libgit2 could tell it: git keeps it in the file.
+    pub tree: Option<Oid>,
 }
 
 /// Bits of an entry's flags in the file.
@@ -74,14 +76,14 @@ pub fn read(repo: &Repo) -> Result<UserIndex> {
     // Before the content: an index replaced in between only makes the racy rule more careful.
     let mtime = (meta.mtime(), u32::try_from(meta.mtime_nsec()).unwrap_or(0));
     match git2::Index::open_ext(&path, repo.caps.object_format.git2()) {
-        Ok(index) => from_libgit2(&index, mtime),
+        Ok(index) => from_libgit2(repo, index, mtime),
         Err(e) if e.message().contains("extension") => from_git(repo, mtime),
         Err(e) => Err(Error::libgit2(format!("read {}", path.display()))(e)),
     }
 }
 
-fn from_libgit2(index: &git2::Index, mtime: (i64, u32)) -> Result<UserIndex> {
-    let mut read = UserIndex { entries: Vec::with_capacity(index.len()), conflicts: Vec::new(), mtime };
+fn from_libgit2(repo: &Repo, mut index: git2::Index, mtime: (i64, u32)) -> Result<UserIndex> {
+    let mut read = UserIndex { entries: Vec::with_capacity(index.len()), conflicts: Vec::new(), mtime, tree: None };
     for entry in index.iter() {
         let (mode, oid) = (FileMode::from_raw(entry.mode)?, Oid::from_git2(entry.id));
         let path = RepoPath::new(entry.path)?;
@@ -109,6 +111,10 @@ fn from_libgit2(index: &git2::Index, mtime: (i64, u32)) -> Result<UserIndex> {
             }),
             stage => read.conflicts.push((stage, path, mode, oid)),
         }
+    }
+    if read.conflicts.is_empty() && !read.entries.iter().any(|e| e.intent_to_add) {
+        // Refused where an object is missing (a partial clone); then the entries are put together.
+        read.tree = index.write_tree_to(&repo.objects.repo).ok().map(Oid::from_git2);
     }
     Ok(read)
 }
@@ -152,6 +158,9 @@ fn from_git(repo: &Repo, mtime: (i64, u32)) -> Result<UserIndex> {
 
 /// Writes the staged entries as a tree (intent-to-add entries left out); the index file is not touched.
 pub fn staged_tree(repo: &Repo, index: &UserIndex) -> Result<Oid> {
+    if let Some(tree) = index.tree.filter(|tree| repo.objects.exists(*tree)) {
+        return Ok(tree);
+    }
     let staged = index.entries.iter().filter(|e| !e.intent_to_add);
     build(repo, staged.map(|e| (e.path.clone(), Some((e.mode, e.oid)))).collect())
 }

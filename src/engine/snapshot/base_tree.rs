@@ -7,46 +7,70 @@ use std::collections::HashMap;
 
 use crate::base::RepoPath;
 use crate::engine::Result;
-use crate::engine::stat_cache::{Record, StatCache, Taken};
+use crate::engine::stat_cache::{Record, StatCache, find};
 use crate::git::tree::{self, Edit};
 use crate::git::{FileMode, Oid, Repo};
 
 /// The base, by path.
+#[derive(Debug)]
 pub(super) struct BaseTree {
     /// Its id.
     pub id: Oid,
-    /// Where it differs from the cached tree; all of it where nothing is cached.
+    /// Where it differs from what the records say; all of it where they say nothing.
     differs: HashMap<RepoPath, Option<(FileMode, Oid)>>,
-    /// Whether the cached tree stands behind `differs`.
-    cached: bool,
+    /// What the records say.
+    behind: Behind,
+}
+
+/// Which part of the records stands behind the differences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Behind {
+    /// What was taken: the cached tree.
+    Taken,
+    /// What is tracked: the index's tree.
+    Tracked,
+    Nothing,
 }
 
 impl BaseTree {
-    /// Compares the base with the cached tree; lists it where that is not possible.
-    pub(super) fn open(repo: &Repo, id: Oid, cache: &StatCache) -> Result<Self> {
+    /// Compares the base with the cached tree; lists it where that is not possible. `staged` is the tree that the index was
+    /// just read to be.
+    pub(super) fn open(repo: &Repo, id: Oid, cache: &StatCache, staged: Option<Oid>) -> Result<Self> {
         let objects = &repo.objects;
         if cache.tree == Some(id) {
-            return Ok(Self { id, differs: HashMap::new(), cached: true });
+            return Ok(Self { id, differs: HashMap::new(), behind: Behind::Taken });
         }
-        if let Some(cached) = cache.tree
-            && let Ok(changes) = tree::diff(objects, cached, id)
+        let behind = match (cache.tree, staged) {
+            (Some(cached), _) => Some((cached, Behind::Taken)),
+            (None, Some(staged)) => Some((staged, Behind::Tracked)),
+            (None, None) => None,
+        };
+        if let Some((tree, behind)) = behind
+            && let Ok(changes) = tree::diff(objects, tree, id)
         {
             let differs = changes.into_iter().map(|change| (change.path, change.new)).collect();
-            return Ok(Self { id, differs, cached: true });
+            return Ok(Self { id, differs, behind });
         }
         let files = tree::list_files(objects, id)?;
         let differs = files.into_iter().map(|(path, mode, oid)| (path, Some((mode, oid)))).collect();
-        Ok(Self { id, differs, cached: false })
+        Ok(Self { id, differs, behind: Behind::Nothing })
     }
 
-    /// What the base holds at a path; `taken` is what the cached tree holds there.
-    pub(super) fn get(&self, path: &RepoPath, taken: Option<&Taken>) -> Option<(FileMode, Oid)> {
+    /// What the base holds at a path; `record` is what is known of it.
+    pub(super) fn get(&self, path: &RepoPath, record: Option<&Record>) -> Option<(FileMode, Oid)> {
         // Almost always there is no difference at all, and then no path has to be hashed.
         let differs = if self.differs.is_empty() { None } else { self.differs.get(path) };
-        match differs {
-            Some(entry) => *entry,
-            None => taken.filter(|_| self.cached).map(|t| (t.mode, t.oid)),
+        match (differs, self.behind) {
+            (Some(entry), _) => *entry,
+            (None, Behind::Taken) => record?.taken.map(|t| (t.mode, t.oid)),
+            (None, Behind::Tracked) => record?.tracked.map(|t| (t.mode, t.oid)),
+            (None, Behind::Nothing) => None,
         }
+    }
+
+    /// Whether the base holds at a path what was taken of it.
+    pub(super) fn holds_cached(&self, path: &RepoPath) -> bool {
+        self.behind == Behind::Taken && (self.differs.is_empty() || !self.differs.contains_key(path))
     }
 
     /// All files of the base, in no order.
@@ -55,41 +79,18 @@ impl BaseTree {
         known: &'b [Record],
     ) -> impl Iterator<Item = (&'b RepoPath, (FileMode, Oid))> + 'b {
         let unchanged = known.iter().filter(|r| !self.differs.contains_key(&r.path));
-        let unchanged = unchanged.filter_map(|r| self.get(&r.path, r.taken.as_ref()).map(|entry| (&r.path, entry)));
+        let unchanged = unchanged.filter_map(|r| self.get(&r.path, Some(r)).map(|entry| (&r.path, entry)));
         unchanged.chain(self.differs.iter().filter_map(|(path, entry)| Some((path, (*entry)?))))
     }
 
-    /// Writes the tree that holds exactly the taken paths of `records`.
-    pub(super) fn write(&self, repo: &Repo, known: &[Record], records: &[Record]) -> Result<Oid> {
-        let mut known = known.iter().peekable();
-        let (mut removed, mut set): (Vec<Edit>, Vec<Edit>) = (Vec::new(), Vec::new());
-        let mut gone = |path: &RepoPath, old: Option<(FileMode, Oid)>| {
-            if old.is_some() {
-                removed.push((path.clone(), None));
-            }
-        };
-        let mut seen = self.differs.clone();
-        for record in records {
-            while let Some(old) = known.next_if(|old| old.path < record.path) {
-                gone(&old.path, self.get(&old.path, old.taken.as_ref()));
-                seen.remove(&old.path);
-            }
-            let old = known.next_if(|old| old.path == record.path);
-            let old = self.get(&record.path, old.and_then(|old| old.taken.as_ref()));
-            seen.remove(&record.path);
-            match record.taken.map(|t| (t.mode, t.oid)) {
-                None => gone(&record.path, old),
-                Some(new) if old != Some(new) => set.push((record.path.clone(), Some(new))),
-                Some(_) => {}
-            }
-        }
-        for old in known {
-            gone(&old.path, self.get(&old.path, old.taken.as_ref()));
-            seen.remove(&old.path);
-        }
-        for (path, old) in seen {
-            gone(&path, old);
-        }
+    /// Writes the tree that holds exactly the taken paths of `records`. `edits` are those paths at which a known record was
+    /// not settled, with what is taken there now.
+    pub(super) fn write(&self, repo: &Repo, edits: Vec<Edit>, records: &[Record]) -> Result<Oid> {
+        let is_taken = |path: &RepoPath| find(records, path.as_bytes()).is_some_and(|(_, r)| r.taken.is_some());
+        let beyond = self.differs.iter().filter(|(path, entry)| entry.is_some() && !is_taken(path));
+        let beyond = beyond.map(|(path, _)| (path.clone(), None));
+        let (set, mut removed): (Vec<Edit>, Vec<Edit>) = edits.into_iter().partition(|(_, entry)| entry.is_some());
+        removed.extend(beyond);
         if removed.is_empty() && set.is_empty() {
             return Ok(self.id);
         }

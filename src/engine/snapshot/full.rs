@@ -1,6 +1,7 @@
 //! A snapshot of the whole tree: walk, decide what must be read, read it, edit the tree.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::base_tree::BaseTree;
@@ -8,6 +9,7 @@ use super::folders::Folders;
 use super::hash::{self, Content};
 use super::ignore_rules;
 use super::known::{self, Known};
+use super::look::Look;
 use super::seed::{self, Trust};
 use super::settings::{self, Settings};
 use super::walk::{self, Found, Walked};
@@ -17,6 +19,7 @@ use crate::base::{RepoPath, file, progress::Progress};
 use crate::engine::Result;
 use crate::engine::stat_cache::{Moment, Record, Stamp, StatCache, Taken};
 use crate::git::exclude::Exclude;
+use crate::git::tree::Edit;
 use crate::git::{FileMode, Oid, Repo, filters};
 use crate::model::{Scope, SkipReason, Skipped, SkippedPath};
 
@@ -32,22 +35,38 @@ pub(super) fn take(
     file::create_private_dir(&session)?;
     let cache_path = session.join("stat-cache");
     let format = repo.caps.object_format;
-    let cache = StatCache::load(&cache_path, format);
+    let mut cache = StatCache::load(&cache_path, format);
     let started = known::moment(&session)?;
-    let (known, index, index_to_keep) = known::read(repo, &cache, started)?;
+    let (mut known, index, index_to_keep) = known::read(repo, &mut cache, started)?;
     let head_tree = index_state::head_tree(repo)?;
-    let base = BaseTree::open(repo, previous.unwrap_or(head_tree), &cache)?;
+    let staged = known.index_is_tree.then_some(index.staged);
+    let base = BaseTree::open(repo, previous.unwrap_or(head_tree), &cache, staged)?;
+    let settings = Settings::read(repo)?;
 
     let source = |folder: Option<&RepoPath>| ignore_rules::of_folder(repo, &known.records, folder);
     let mut exclude = Exclude::new(repo, &source)?;
+    let rules = settings.folder_times.then(|| format.hash_blob(exclude.general_text())).transpose()?;
+    let same_rules = known.from_cache && rules.is_some() && rules == cache.rules;
+    let look = Look {
+        known: &known.records,
+        listed: if same_rules && ignore_rules::are_as_listed(repo, &cache.folders)? { &cache.folders } else { &[] },
+        base: &base,
+        settings: &settings,
+        umask: modes::umask(),
+        max_file_bytes: options.max_file_bytes,
+        deadline,
+        settled: known.records.iter().map(|_| AtomicBool::new(false)).collect(),
+    };
     let mut folders = Folders::at(repo.work_dir()?)?;
-    let walked = walk::walk(repo, options, &known.records, &mut exclude, deadline, folders.top())?;
+    let mut walked = walk::walk(repo, options, &look, &mut exclude, started, &mut folders)?;
+    let settled = look.settled.into_iter().map(AtomicBool::into_inner).collect();
 
     let mut take = Take {
         repo,
-        settings: Settings::read(repo)?,
+        settings: &settings,
         known: &known,
         base: &base,
+        settled,
         carries: previous.is_some(),
         started,
         deadline,
@@ -56,39 +75,48 @@ pub(super) fn take(
         skipped: Vec::new(),
         modes: BTreeMap::new(),
         umask: modes::umask(),
-        stats: Stats { files: walked.looked_at, ..Stats::default() },
+        stats: Stats { files: walked.looked_at, listed: walked.listed, ..Stats::default() },
         overrun: !walked.unsearched.is_empty(),
     };
     let trust = seed::trust(repo, &known, &walked)?;
     take.files(&walked, trust, &mut folders, progress)?;
     take.others(&walked);
-    let records = take.records();
-    let tree = base.write(repo, &known.records, &records)?;
+    let merged = take.merged();
+    let Take { settled, skipped, modes, umask, stats, overrun, .. } = take;
+    let changed = !known.from_cache || merged.iter().any(|(at, new)| at.map(|at| &known.records[at]) != new.as_ref());
+    let edits = edits(&known, &base, &merged);
+    drop(exclude);
+    let records = records(std::mem::take(&mut known.records), &settled, merged);
+    let tree = base.write(repo, edits, &records)?;
 
-    let fresh = StatCache { tree: Some(tree), index: index_to_keep, records };
-    if fresh != cache {
+    let rules = rules.filter(|_| !walked.young_rules);
+    let (seen, index_is_kept) = (std::mem::take(&mut walked.folders), cache.index == index_to_keep);
+    if changed || !index_is_kept || cache.tree != Some(tree) || cache.rules != rules || cache.folders != seen {
+        let fresh = StatCache { tree: Some(tree), index: index_to_keep, records, rules, folders: seen };
         fresh.store(&cache_path, format)?;
     }
     let mut paths = walked.skipped;
-    paths.append(&mut take.skipped);
+    paths.extend(skipped);
     paths.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Snapshot {
         tree,
-        scope: if take.overrun { Scope::Tracked } else { Scope::Full },
+        scope: if overrun { Scope::Tracked } else { Scope::Full },
         skipped: Skipped { paths, only: Vec::new(), conversion: settings::conversion(&repo.config)? },
         index: index_state::against(&index, head_tree),
-        modes: take.modes,
-        umask: take.umask,
-        stats: take.stats,
+        modes,
+        umask,
+        stats,
     })
 }
 
 /// A snapshot in the making, after the walk.
 struct Take<'t> {
     repo: &'t Repo,
-    settings: Settings,
+    settings: &'t Settings,
     known: &'t Known,
     base: &'t BaseTree,
+    /// By the place of the record: whether its file is as the record says.
+    settled: Vec<bool>,
     /// Whether there is a previous tree to carry paths over from.
     carries: bool,
     /// The file system's time before anything was read.
@@ -112,7 +140,7 @@ impl Take<'_> {
         let mut unread = Vec::new();
         for found in &walked.files {
             match self.unchanged(found, trust)? {
-                Some(oid) => self.take(found, oid, Some(found.stamp)),
+                Some(oid) => self.take(found, oid, Some(found.now.stamp)),
                 None => unread.push(found),
             }
         }
@@ -143,9 +171,9 @@ impl Take<'_> {
         match hash::read(&self.repo.objects, folders, &found.path, found.known)? {
             Content::Read(oid, found) => {
                 self.stats.hashed += 1;
-                self.stats.hashed_bytes += found.stamp.size;
+                self.stats.hashed_bytes += found.now.stamp.size;
                 // A file as young as this snapshot could change again without its times showing it.
-                let stamp = found.stamp.is_older_than(self.started, self.settings.stat).then_some(found.stamp);
+                let stamp = found.now.stamp.is_older_than(self.started, self.settings.stat).then_some(found.now.stamp);
                 self.take(&found, oid, stamp);
             }
             Content::Gone => {}
@@ -160,7 +188,7 @@ impl Take<'_> {
         if !self.settings.filters {
             return Ok(HashSet::new());
         }
-        let files: Vec<_> = unread.iter().filter(|f| !f.symlink).copied().collect();
+        let files: Vec<_> = unread.iter().filter(|f| !f.now.symlink).copied().collect();
         let paths: Vec<_> = files.iter().map(|f| f.path.clone()).collect();
         let wanted: Vec<RepoPath> = filters::filtered(self.repo, &paths)?.into_iter().cloned().collect();
         if wanted.is_empty() {
@@ -172,10 +200,10 @@ impl Take<'_> {
         let root = self.repo.work_dir()?;
         for (found, oid) in cleaned.zip(oids) {
             self.stats.hashed += 1;
-            self.stats.hashed_bytes += found.stamp.size;
-            let unchanged = Stamp::of_path(&found.path.on_disk(root))? == Some(found.stamp);
-            let old = found.stamp.is_older_than(self.started, self.settings.stat);
-            self.take(found, oid, (unchanged && old).then_some(found.stamp));
+            self.stats.hashed_bytes += found.now.stamp.size;
+            let unchanged = Stamp::of_path(&found.path.on_disk(root))? == Some(found.now.stamp);
+            let old = found.now.stamp.is_older_than(self.started, self.settings.stat);
+            self.take(found, oid, (unchanged && old).then_some(found.now.stamp));
         }
         Ok(by_path)
     }
@@ -187,14 +215,14 @@ impl Take<'_> {
         let record = &self.known.records[at];
         let cached = record.taken.filter(|taken| {
             let same_kind = (taken.mode == FileMode::Symlink) == (self.mode(found) == FileMode::Symlink);
-            same_kind && taken.stamp.is_some_and(|stamp| stamp.matches(&found.stamp, rules))
+            same_kind && taken.stamp.is_some_and(|stamp| stamp.matches(&found.now.stamp, rules))
         });
         let oid = match cached {
             Some(taken) => Some(taken.oid),
             None => seed::vouched(self.repo, self.known, trust, rules, found)?,
         };
         Ok(oid.filter(|oid| {
-            let in_base = self.base.get(&found.path, record.taken.as_ref()).is_some_and(|(_, there)| there == *oid);
+            let in_base = self.base.get(&found.path, Some(record)).is_some_and(|(_, there)| there == *oid);
             in_base || self.repo.objects.exists(*oid)
         }))
     }
@@ -203,14 +231,14 @@ impl Take<'_> {
     fn mode(&self, found: &Found) -> FileMode {
         let record = found.known.map(|at| &self.known.records[at]);
         let staged = record.and_then(|r| r.tracked).map(|t| t.mode);
-        let before = self.base.get(&found.path, record.and_then(|r| r.taken.as_ref())).map(|(mode, _)| mode);
-        self.settings.mode(found, staged, before)
+        let before = self.base.get(&found.path, record).map(|(mode, _)| mode);
+        self.settings.mode(&found.now, staged, before)
     }
 
     fn take(&mut self, found: &Found, oid: Oid, stamp: Option<Stamp>) {
         let mode = self.mode(found);
-        if !found.symlink && self.settings.file_mode {
-            let bits = modes::unusual(found.permissions, self.umask);
+        if !found.now.symlink && self.settings.file_mode {
+            let bits = modes::unusual(found.now.permissions, self.umask);
             self.modes.extend(bits.map(|bits| (found.path.clone(), bits)));
         }
         self.taken.push((found.path.clone(), Taken { mode, oid, stamp }));
@@ -221,7 +249,7 @@ impl Take<'_> {
         for (path, oid) in &walked.gitlinks {
             self.taken.push((path.clone(), Taken { mode: FileMode::Gitlink, oid: *oid, stamp: None }));
         }
-        for record in &self.known.records {
+        for (record, _) in self.known.records.iter().zip(&self.settled).filter(|(_, settled)| !**settled) {
             if let Some(sparse) = record.tracked.filter(|t| t.skip_worktree) {
                 let taken = Taken { mode: sparse.mode, oid: sparse.oid, stamp: None };
                 self.carried.push((record.path.clone(), taken));
@@ -252,8 +280,8 @@ impl Take<'_> {
     }
 
     fn carry(&mut self, path: &RepoPath, known: Option<usize>) {
-        let taken = known.and_then(|at| self.known.records[at].taken.as_ref());
-        if let Some((mode, oid)) = self.base.get(path, taken).filter(|_| self.carries) {
+        let record = known.map(|at| &self.known.records[at]);
+        if let Some((mode, oid)) = self.base.get(path, record).filter(|_| self.carries) {
             self.carried.push((path.clone(), Taken { mode, oid, stamp: None }));
         }
     }
@@ -262,12 +290,15 @@ impl Take<'_> {
         found.known.is_some_and(|at| self.known.records[at].tracked.is_some())
     }
 
-    /// The records of the new cache. What was looked at wins over what is carried, at a path and below or above it.
-    fn records(&mut self) -> Vec<Record> {
+    /// What became of every known record that is not settled, and of every path that is new, in order. What was looked at
+    /// wins over what is carried, at a path and below or above it.
+    fn merged(&mut self) -> Vec<Merged> {
         let mut taken = std::mem::take(&mut self.taken);
         taken.sort_by(|a, b| a.0.cmp(&b.0));
         if !self.carried.is_empty() {
-            let files: HashSet<&RepoPath> = taken.iter().map(|(path, _)| path).collect();
+            let settled = self.known.records.iter().zip(&self.settled).filter(|(_, settled)| **settled);
+            let settled = settled.map(|(record, _)| &record.path);
+            let files: HashSet<&RepoPath> = taken.iter().map(|(path, _)| path).chain(settled).collect();
             let folders: HashSet<RepoPath> = files.iter().flat_map(|path| path.ancestors()).collect();
             let mut carried = std::mem::take(&mut self.carried);
             carried.retain(|(path, _)| {
@@ -277,17 +308,57 @@ impl Take<'_> {
             taken.sort_by(|a, b| a.0.cmp(&b.0));
             taken.dedup_by(|later, earlier| later.0 == earlier.0);
         }
-        let mut records: Vec<Record> = Vec::with_capacity(taken.len());
-        let new = |(path, taken)| Record { path, tracked: None, taken: Some(taken) };
+        let mut merged = Vec::with_capacity(taken.len());
+        let new = |(path, taken)| (None, Some(Record { path, tracked: None, taken: Some(taken) }));
         let mut taken = taken.into_iter().peekable();
-        for record in self.known.records.iter().filter(|r| r.tracked.is_some()) {
+        for (at, record) in self.known.records.iter().enumerate().filter(|(at, _)| !self.settled[*at]) {
             while let Some(before) = taken.next_if(|(path, _)| *path < record.path) {
-                records.push(new(before));
+                merged.push(new(before));
             }
-            let here = taken.next_if(|(path, _)| *path == record.path).map(|(_, taken)| taken);
-            records.push(Record { path: record.path.clone(), tracked: record.tracked, taken: here });
+            let here = taken.next_if(|(path, _)| *path == record.path);
+            let stays = here.is_some() || record.tracked.is_some();
+            let path = here.as_ref().map_or_else(|| record.path.clone(), |(path, _)| path.clone());
+            let now = Record { path, tracked: record.tracked, taken: here.map(|(_, taken)| taken) };
+            merged.push((Some(at), stays.then_some(now)));
         }
-        records.extend(taken.map(new));
-        records
+        merged.extend(taken.map(new));
+        merged
     }
+}
+
+/// The place of a known record, and the record that comes instead of it; `None` for a new path and for one that is gone.
+type Merged = (Option<usize>, Option<Record>);
+
+/// Where the new tree differs from what the base has at the merged paths.
+fn edits(known: &Known, base: &BaseTree, merged: &[Merged]) -> Vec<Edit> {
+    let edit = |(at, new): &Merged| {
+        let old = at.map(|at| &known.records[at]);
+        let path = &new.as_ref().or(old)?.path;
+        let now = new.as_ref().and_then(|r| r.taken).map(|t| (t.mode, t.oid));
+        (base.get(path, old) != now).then(|| (path.clone(), now))
+    };
+    merged.iter().filter_map(edit).collect()
+}
+
+/// The records of the new cache: the settled ones as they were, and the merged ones.
+fn records(mut known: Vec<Record>, settled: &[bool], merged: Vec<Merged>) -> Vec<Record> {
+    if merged.iter().all(|(at, new)| at.is_some() && new.is_some()) {
+        // The usual case: files changed, none came or went.
+        for (at, new) in merged {
+            if let (Some(at), Some(new)) = (at, new) {
+                known[at] = new;
+            }
+        }
+        return known;
+    }
+    let mut records = Vec::with_capacity(known.len() + merged.len());
+    let mut merged = merged.into_iter().filter_map(|(_, new)| new).peekable();
+    for (record, _) in known.into_iter().zip(settled).filter(|(_, settled)| **settled) {
+        while let Some(before) = merged.next_if(|new| new.path < record.path) {
+            records.push(before);
+        }
+        records.push(record);
+    }
+    records.extend(merged);
+    records
 }

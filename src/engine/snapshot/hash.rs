@@ -8,7 +8,7 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::folders::{Folders, is_gone};
-use super::walk::Found;
+use super::walk::{Found, Lstat};
 use crate::base::RepoPath;
 use crate::engine::Result;
 use crate::engine::stat_cache::Stamp;
@@ -47,10 +47,10 @@ pub(super) fn read(objects: &Objects, folders: &mut Folders, path: &RepoPath, kn
             Err(e) if is_gone(e) => return Ok(Content::Gone),
             Err(_) => return Ok(Content::Unreadable),
         };
-        let Some(found) = Found::new(path.clone(), known, &stat) else { return Ok(Content::Gone) };
-        let read = if found.symlink { link(objects, folder, name) } else { file(objects, folder, name, &found.stamp) };
+        let Some(now) = Lstat::new(&stat) else { return Ok(Content::Gone) };
+        let read = if now.symlink { link(objects, folder, name) } else { file(objects, folder, name, &now.stamp) };
         match read? {
-            Ok(Some(oid)) => return Ok(Content::Read(oid, found)),
+            Ok(Some(oid)) => return Ok(Content::Read(oid, Found { path: path.clone(), known, now })),
             // The next look tells what became of it.
             Ok(None) => {}
             Err(e) if is_gone(e) || e == Errno::INVAL => {}

@@ -8,7 +8,7 @@ use super::folders::{Folders, is_gone};
 use super::hash::{self, Content};
 use super::ignore_rules;
 use super::settings::{self, Settings};
-use super::walk::Found;
+use super::walk::{Found, Lstat};
 use super::{IndexState, Options, Snapshot, Stats, index_state, modes, own_folders};
 use crate::base::RepoPath;
 use crate::base::repo_path::escape;
@@ -98,38 +98,38 @@ impl Hinted<'_> {
         };
         self.stats.files += 1;
         let is_folder = rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Directory;
-        let found = Found::new(path.clone(), None, &stat);
+        let now = Lstat::new(&stat);
         let tracked =
             || Ok::<_, crate::engine::Error>(tree::lookup(&self.repo.objects, self.head_tree, path)?.is_some());
-        let Some(found) = found else {
+        let Some(now) = now else {
             self.gone(path, before)?;
             if !is_folder && !self.exclude.is_ignored(path, false)? {
                 self.skip(path, SkipReason::Special, None);
             }
             return Ok(());
         };
-        let is_too_large = found.stamp.size > self.options.max_file_bytes && !tracked()?;
+        let is_too_large = now.stamp.size > self.options.max_file_bytes && !tracked()?;
         if before.is_none() && self.exclude.is_ignored(path, false)? && !tracked()? {
             return Ok(());
         }
-        if found.is_refused_link() {
+        if now.is_refused_link(path) {
             self.skip(path, SkipReason::RefusedName, None);
             return self.gone(path, before);
         }
         if is_too_large {
-            self.skip(path, SkipReason::TooLarge, Some(found.stamp.size));
+            self.skip(path, SkipReason::TooLarge, Some(now.stamp.size));
             return self.gone(path, before);
         }
         match clean {
             Some(oid) => {
                 self.stats.hashed += 1;
-                self.stats.hashed_bytes += found.stamp.size;
-                self.take(&found, oid, before);
+                self.stats.hashed_bytes += now.stamp.size;
+                self.take(&Found { path: path.clone(), known: None, now }, oid, before);
             }
             None => match hash::read(&self.repo.objects, &mut self.folders, path, None)? {
                 Content::Read(oid, found) => {
                     self.stats.hashed += 1;
-                    self.stats.hashed_bytes += found.stamp.size;
+                    self.stats.hashed_bytes += now.stamp.size;
                     self.take(&found, oid, before);
                 }
                 Content::Gone => self.gone(path, before)?,
@@ -142,9 +142,9 @@ impl Hinted<'_> {
 
     fn take(&mut self, found: &Found, oid: Oid, before: Option<(FileMode, Oid)>) {
         let before = before.map(|(mode, _)| mode);
-        let mode = self.settings.mode(found, before, before);
-        if !found.symlink && self.settings.file_mode {
-            let bits = modes::unusual(found.permissions, self.umask);
+        let mode = self.settings.mode(&found.now, before, before);
+        if !found.now.symlink && self.settings.file_mode {
+            let bits = modes::unusual(found.now.permissions, self.umask);
             self.modes.extend(bits.map(|bits| (found.path.clone(), bits)));
         }
         self.set.push((found.path.clone(), Some((mode, oid))));

@@ -2,7 +2,7 @@
 
 use crate::base::RepoPath;
 use crate::base::file::read_optional;
-use crate::engine::stat_cache::{Record, find};
+use crate::engine::stat_cache::{Folder, Record, Stamp, find};
 use crate::git::{Repo, Result};
 
 /// The text of a `.gitignore`: from disk, links not followed; where a sparse checkout left it out, from the index.
@@ -20,4 +20,16 @@ pub(super) fn of_folder(repo: &Repo, known: &[Record], folder: Option<&RepoPath>
             _ => Ok(None),
         },
     }
+}
+
+/// Whether every `.gitignore` that the folders were listed under is still the same file.
+pub(super) fn are_as_listed(repo: &Repo, folders: &[Folder]) -> crate::engine::Result<bool> {
+    let root = repo.work_dir()?;
+    for folder in folders.iter().filter(|folder| folder.ignore.is_some()) {
+        let path = RepoPath::new([folder.path.as_slice(), b".gitignore"].concat())?;
+        if Stamp::of_path(&path.on_disk(root))? != folder.ignore {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

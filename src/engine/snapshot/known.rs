@@ -18,6 +18,10 @@ pub(super) struct Known {
     seeds: Vec<Option<IndexStat>>,
     /// The index file's mtime, for the racy rule.
     pub index_mtime: (i64, u32),
+    /// Whether the index was read, and all that it holds is in its tree.
+    pub index_is_tree: bool,
+    /// Whether the records are the cached ones as they were.
+    pub from_cache: bool,
 }
 
 impl Known {
@@ -27,15 +31,19 @@ impl Known {
     }
 }
 
-/// Takes over the cache; reads the index where its file is not the one that the cache was made with.
-pub(super) fn read(repo: &Repo, cache: &StatCache, now: Moment) -> Result<(Known, IndexRecord, Option<IndexRecord>)> {
+/// Takes over the cache's records; reads the index where its file is not the one that the cache was made with.
+pub(super) fn read(
+    repo: &Repo,
+    cache: &mut StatCache,
+    now: Moment,
+) -> Result<(Known, IndexRecord, Option<IndexRecord>)> {
     let stamp = Stamp::of_path(&repo.git_dir.join("index"))?;
     if let (Some(cached), Some(stamp)) = (cache.index, stamp)
         && cached.stamp == stamp
         && repo.objects.exists(cached.staged)
         && cached.conflicts.iter().flatten().all(|tree| repo.objects.exists(*tree))
     {
-        let known = Known { records: cache.records.clone(), ..Known::default() };
+        let known = Known { records: std::mem::take(&mut cache.records), from_cache: true, ..Known::default() };
         return Ok((known, cached, Some(cached)));
     }
     let index = index::read(repo)?;
@@ -47,15 +55,16 @@ pub(super) fn read(repo: &Repo, cache: &StatCache, now: Moment) -> Result<(Known
     };
     // An index as young as this read could be written again without its times showing it.
     let keep = stamp.is_some_and(|stamp| stamp.mtime < now && stamp.ctime < now);
-    Ok((merge(&cache.records, &index), record, keep.then_some(record)))
+    Ok((merge(std::mem::take(&mut cache.records), index), record, keep.then_some(record)))
 }
 
-fn merge(cached: &[Record], index: &UserIndex) -> Known {
+fn merge(cached: Vec<Record>, index: UserIndex) -> Known {
+    let index_is_tree = index.conflicts.is_empty() && !index.entries.iter().any(|e| e.intent_to_add);
+    let mut known = Known { index_mtime: index.mtime, index_is_tree, ..Known::default() };
     let tracked = tracked(index);
-    let mut known = Known { index_mtime: index.mtime, ..Known::default() };
     known.records.reserve(tracked.len().max(cached.len()));
     known.seeds.reserve(tracked.len().max(cached.len()));
-    let (mut old, mut new) = (cached.iter().peekable(), tracked.into_iter().peekable());
+    let (mut old, mut new) = (cached.into_iter().peekable(), tracked.into_iter().peekable());
     loop {
         let order = match (old.peek(), new.peek()) {
             (None, None) => break known,
@@ -65,14 +74,14 @@ fn merge(cached: &[Record], index: &UserIndex) -> Known {
         };
         let record = if order.is_le() { old.next() } else { None };
         let entry = if order.is_ge() { new.next() } else { None };
-        let taken = record.and_then(|r| r.taken);
+        let taken = record.as_ref().and_then(|r| r.taken);
         match (record, entry) {
             (_, Some((path, tracked, seed))) => {
                 known.records.push(Record { path, tracked: Some(tracked), taken });
                 known.seeds.push(seed);
             }
             (Some(record), None) if taken.is_some() => {
-                known.records.push(Record { path: record.path.clone(), tracked: None, taken });
+                known.records.push(Record { path: record.path, tracked: None, taken });
                 known.seeds.push(None);
             }
             _ => {}
@@ -81,14 +90,14 @@ fn merge(cached: &[Record], index: &UserIndex) -> Known {
 }
 
 /// Every path that the index holds, once and in order; one in conflict as our side has it where it does.
-fn tracked(index: &UserIndex) -> Vec<(RepoPath, Tracked, Option<IndexStat>)> {
+fn tracked(index: UserIndex) -> Vec<(RepoPath, Tracked, Option<IndexStat>)> {
     let mut all: Vec<_> = index
         .entries
-        .iter()
+        .into_iter()
         .map(|e| {
             let vouches = !e.skip_worktree && !e.assume_unchanged && !e.intent_to_add;
             let tracked = Tracked { mode: e.mode, oid: e.oid, skip_worktree: e.skip_worktree, vouches };
-            (e.path.clone(), tracked, e.stat.filter(|_| vouches && e.mode != FileMode::Gitlink))
+            (e.path, tracked, e.stat.filter(|_| vouches && e.mode != FileMode::Gitlink))
         })
         .collect();
     if !index.conflicts.is_empty() {

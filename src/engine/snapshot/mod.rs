@@ -22,6 +22,7 @@ mod hinted;
 mod ignore_rules;
 mod index_state;
 mod known;
+mod look;
 mod modes;
 mod seed;
 mod settings;
@@ -58,6 +59,8 @@ pub struct IndexState {
 pub struct Stats {
     /// Files looked at.
     pub files: u64,
+    /// Folders whose names were listed.
+    pub listed: u64,
     /// Files whose content was read and hashed.
     pub hashed: u64,
     /// Bytes of them.

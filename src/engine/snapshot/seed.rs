@@ -54,7 +54,9 @@ pub(super) fn trust(repo: &Repo, known: &Known, walked: &Walked) -> Result<Trust
     }
     let config = &repo.config;
     let eol = config.bytes("core.autocrlf")?.is_some() || config.bytes("core.eol")?.is_some();
-    Ok(if texts.is_empty() && !eol { Trust::Full } else { Trust::EqualSize })
+    // Only these attributes convert line ends; a macro that sets them has to name them too.
+    let eol = eol || texts.iter().any(|text| ["text", "eol", "crlf"].iter().any(|word| says(text, word)));
+    Ok(if eol { Trust::EqualSize } else { Trust::Full })
 }
 
 /// The blob of a file by the index, where the index vouches for it.
@@ -67,13 +69,14 @@ pub(super) fn vouched(
 ) -> Result<Option<Oid>> {
     let Some(at) = found.known.filter(|_| trust != Trust::None) else { return Ok(None) };
     let (Some(tracked), Some(seed)) = (known.records[at].tracked, known.seed(at)) else { return Ok(None) };
-    let same_kind = (tracked.mode == crate::git::FileMode::Symlink) == found.symlink;
-    if !tracked.vouches || !same_kind || !is_clean(&seed, &found.stamp, rules, known.index_mtime) {
+    let same_kind = (tracked.mode == crate::git::FileMode::Symlink) == found.now.symlink;
+    if !tracked.vouches || !same_kind || !is_clean(&seed, &found.now.stamp, rules, known.index_mtime) {
         return Ok(None);
     }
     // git writes size 0 for an entry that it does not vouch for, so an empty file needs an empty blob.
-    let sure = found.stamp.size != 0 && (trust == Trust::Full || found.symlink);
-    let equal = sure || repo.objects.exists(tracked.oid) && repo.objects.blob_size(tracked.oid)? == found.stamp.size;
+    let sure = found.now.stamp.size != 0 && (trust == Trust::Full || found.now.symlink);
+    let equal =
+        sure || repo.objects.exists(tracked.oid) && repo.objects.blob_size(tracked.oid)? == found.now.stamp.size;
     Ok(equal.then_some(tracked.oid))
 }
 

@@ -1,6 +1,6 @@
 //! The git settings that change what a snapshot sees: modes, links, stat trust, conversions.
 
-use super::walk::Found;
+use super::walk::Lstat;
 use crate::engine::Result;
 use crate::engine::stat_cache::StatRules;
 use crate::git::config::Config;
@@ -17,6 +17,8 @@ pub(super) struct Settings {
     pub stat: StatRules,
     /// Whether a filter driver is configured at all.
     pub filters: bool,
+    /// Whether a folder's times say that no name in it came or went.
+    pub folder_times: bool,
 }
 
 impl Settings {
@@ -29,18 +31,17 @@ impl Settings {
             file_mode: is("core.fileMode", true)?,
             symlinks: is("core.symlinks", true)?,
             stat: StatRules { trust_ctime: is("core.trustctime", true)?, minimal },
+            // Who does not trust times, or says that git must not, has a file system for it.
+            folder_times: !minimal && is("core.trustctime", true)? && is_untracked_cache_allowed(config)?,
             filters: crate::git::filters::any_configured(repo)?,
         })
     }
 
     /// The mode that a file gets in the tree; `staged` and `before` are the index's and the former tree's.
-    pub(super) fn mode(&self, found: &Found, staged: Option<FileMode>, before: Option<FileMode>) -> FileMode {
-        let executable = if self.file_mode {
-            found.permissions & 0o100 != 0
-        } else {
-            before.or(staged) == Some(FileMode::Executable)
-        };
-        if found.symlink || !self.symlinks && staged == Some(FileMode::Symlink) {
+    pub(super) fn mode(&self, now: &Lstat, staged: Option<FileMode>, before: Option<FileMode>) -> FileMode {
+        let executable =
+            if self.file_mode { now.permissions & 0o100 != 0 } else { before.or(staged) == Some(FileMode::Executable) };
+        if now.symlink || !self.symlinks && staged == Some(FileMode::Symlink) {
             FileMode::Symlink
         } else if executable {
             FileMode::Executable
@@ -48,6 +49,12 @@ impl Settings {
             FileMode::File
         }
     }
+}
+
+/// `core.untrackedCache`, which is false, true or `keep`.
+fn is_untracked_cache_allowed(config: &Config) -> Result<bool> {
+    let value = config.bytes("core.untrackedCache")?;
+    Ok(!value.is_some_and(|v| ["false", "no", "off", "0"].iter().any(|no| v.eq_ignore_ascii_case(no.as_bytes()))))
 }
 
 /// The conversion settings under which git's own checkout would give other bytes, as `key=value`.

@@ -1,26 +1,58 @@
-//! The walk: finds every path that a snapshot takes, looks at each with `lstat`, and reads no content.
+//! The walk: goes through what the look found, and decides which paths a snapshot takes; reads no content.
 //!
-//! A folder is listed through its own handle and nothing is followed. Whether an unknown name is taken is git's own
-//! decision: tracked first, then the ignore rules. Ignored folders are entered only for what is tracked below them.
+//! Whether an unknown name is taken is git's own decision: tracked first, then the ignore rules. Ignored folders are
+//! entered only for what is tracked below them.
 
 use std::ops::Range;
-use std::os::fd::BorrowedFd;
+use std::os::fd::AsFd as _;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use bstr::ByteSlice as _;
-use rustix::fs::{AtFlags, Dir, FileType, Stat};
+use rustix::fs::{AtFlags, FileType, Stat};
 use rustix::io::Errno;
 
-use super::folders::{is_gone, open_in};
+use super::folders::{Folders, is_gone, open_in};
+use super::look::{Listing, Look, Seen};
 use super::{Options, own_folders};
 use crate::base::RepoPath;
 use crate::base::repo_path::{escape, is_safe_part};
-use crate::engine::stat_cache::{Record, Stamp};
-use crate::engine::{Result, TEMP_PREFIX};
+use crate::engine::Result;
+use crate::engine::stat_cache::{Folder, Moment, Stamp};
 use crate::git::exclude::Exclude;
 use crate::git::nested::{self, Nested};
 use crate::git::{FileMode, Oid, Repo};
 use crate::model::{SkipReason, SkippedPath};
+
+/// What `lstat` says of a file or link.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lstat {
+    /// When and what it was.
+    pub stamp: Stamp,
+    /// Whether it is a symbolic link; else it is a regular file.
+    pub symlink: bool,
+    /// Its permission bits.
+    pub permissions: u32,
+}
+
+impl Lstat {
+    /// Whether git refuses it as a link, because it would follow it when it reads submodules.
+    pub(super) fn is_refused_link(&self, path: &RepoPath) -> bool {
+        self.symlink && path.file_name().eq_ignore_ascii_case(b".gitmodules")
+    }
+
+    /// `None` for what is neither a file nor a link.
+    #[cfg_attr(target_os = "linux", expect(clippy::useless_conversion, reason = "mode bits are 16 wide on macOS"))]
+    pub(super) fn new(stat: &Stat) -> Option<Self> {
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        let symlink = kind == FileType::Symlink;
+        (symlink || kind == FileType::RegularFile).then(|| Self {
+            stamp: Stamp::of(stat),
+            symlink,
+            permissions: u32::from(stat.st_mode) & 0o7777,
+        })
+    }
+}
 
 /// A file or link that will be taken.
 #[derive(Clone, Debug)]
@@ -29,39 +61,14 @@ pub(super) struct Found {
     pub path: RepoPath,
     /// Its record's place among the known ones.
     pub known: Option<usize>,
-    /// What `lstat` said.
-    pub stamp: Stamp,
-    /// Whether it is a symbolic link; else it is a regular file.
-    pub symlink: bool,
-    /// Its permission bits.
-    pub permissions: u32,
-}
-
-impl Found {
-    /// From `lstat`; `None` for what is neither a file nor a link.
-    #[cfg_attr(target_os = "linux", expect(clippy::useless_conversion, reason = "mode bits are 16 wide on macOS"))]
-    pub(super) fn new(path: RepoPath, known: Option<usize>, stat: &Stat) -> Option<Self> {
-        let kind = FileType::from_raw_mode(stat.st_mode);
-        let symlink = kind == FileType::Symlink;
-        (symlink || kind == FileType::RegularFile).then(|| Self {
-            path,
-            known,
-            stamp: Stamp::of(stat),
-            symlink,
-            permissions: u32::from(stat.st_mode) & 0o7777,
-        })
-    }
-
-    /// Whether git refuses it as a link, because it would follow it when it reads submodules.
-    pub(super) fn is_refused_link(&self) -> bool {
-        self.symlink && self.path.file_name().eq_ignore_ascii_case(b".gitmodules")
-    }
+    /// What it is.
+    pub now: Lstat,
 }
 
 /// What the walk found.
 #[derive(Debug, Default)]
 pub(super) struct Walked {
-    /// Files and links, tracked ones and new ones.
+    /// Files and links that are not settled, tracked ones and new ones.
     pub files: Vec<Found>,
     /// Submodules and nested repositories.
     pub gitlinks: Vec<(RepoPath, Oid)>,
@@ -71,266 +78,281 @@ pub(super) struct Walked {
     pub unreadable: Vec<RepoPath>,
     /// Folders in which new files were not searched, because the time ran out.
     pub unsearched: Vec<Option<RepoPath>>,
-    /// Every `.gitattributes` in a folder that was listed.
+    /// Every `.gitattributes` that there may be in a folder that was listed.
     pub attributes: Vec<RepoPath>,
-    /// How many files were looked at.
+    /// How many files are settled or found.
     pub looked_at: u64,
+    /// How many folders were listed.
+    pub listed: u64,
+    /// The folders, for the next time; in order.
+    pub folders: Vec<Folder>,
+    /// Whether a rule file is so young that it could change again without its stamp showing it.
+    pub young_rules: bool,
 }
 
-/// Walks the whole work tree from its open top.
-pub(super) fn walk(
-    repo: &Repo,
-    options: &Options,
-    known: &[Record],
-    exclude: &mut Exclude<'_>,
-    deadline: Option<Instant>,
-    top: BorrowedFd<'_>,
+/// Walks the whole work tree.
+pub(super) fn walk<'w>(
+    repo: &'w Repo,
+    options: &'w Options,
+    look: &'w Look<'w>,
+    exclude: &'w mut Exclude<'_>,
+    started: Moment,
+    folders: &'w mut Folders,
 ) -> Result<Walked> {
+    let seen = look.folder(folders.top(), Vec::new(), 0..look.known.len(), false);
+    let seen = seen.map_err(|e| crate::base::Error::io("list", ".")(e.into()))?;
     let own = own_folders(repo)?;
-    let walk = Walk { repo, options, known, exclude, deadline, own, path: Vec::new(), out: Walked::default() };
-    walk.run(top)
+    let mut walk = Walk { repo, options, look, exclude, started, folders, own, out: Walked::default() };
+    walk.folder(seen)?;
+    walk.out.folders.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(walk.out)
 }
 
 struct Walk<'w, 'e> {
     repo: &'w Repo,
     options: &'w Options,
-    known: &'w [Record],
+    look: &'w Look<'w>,
     exclude: &'w mut Exclude<'e>,
-    deadline: Option<Instant>,
+    /// The file system's time before anything was looked at.
+    started: Moment,
+    folders: &'w mut Folders,
     /// The repository's own folders, which are no part of its work tree.
     own: Vec<RepoPath>,
-    /// The present folder with a slash at its end; empty at the top.
-    path: Vec<u8>,
     out: Walked,
 }
 
+/// Whether the next walk meets the same again without listing the folder.
+type Whole = bool;
+
 impl Walk<'_, '_> {
-    fn run(mut self, top: BorrowedFd<'_>) -> Result<Walked> {
-        let mut dir = Dir::read_from(top).map_err(|e| crate::base::Error::io("list", ".")(e.into()))?;
-        let names = self.names(&mut dir)?;
-        self.folder(top, &names, 0..self.known.len(), true)?;
-        Ok(self.out)
-    }
-
-    /// Goes through the names of one folder. `search` is whether new files are taken; else only tracked ones are.
-    fn folder(
-        &mut self,
-        fd: BorrowedFd<'_>,
-        names: &[(Vec<u8>, FileType)],
-        known: Range<usize>,
-        search: bool,
-    ) -> Result<()> {
-        let overrun = search && self.time_is_up();
-        if overrun {
-            self.out.unsearched.push(self.here());
-        }
-        let search = search && !overrun;
-        let mut new = Vec::new();
-        let len = self.path.len();
-        for (name, kind) in names {
-            self.path.truncate(len);
-            if name == b".git" && len == 0 || name.starts_with(TEMP_PREFIX.as_bytes()) {
-                continue;
+    fn folder(&mut self, seen: Seen) -> Result<Whole> {
+        let here = seen.path.strip_suffix(b"/").map(RepoPath::new).transpose()?;
+        let tracked = self.look.known[seen.known.clone()].iter().any(|r| r.tracked.is_some());
+        let mut whole = true;
+        if let Some(folder) = &here {
+            if self.own.contains(folder) {
+                self.forget(seen.known);
+                return Ok(true);
             }
-            self.path.extend_from_slice(name);
-            if !is_safe_part(name.as_bstr()) {
-                if search {
-                    self.skip(SkipReason::RefusedName, None);
+            if seen.listing == Listing::NoTime && !tracked {
+                // It may have become a repository of its own.
+                self.forget(seen.known);
+                self.out.unsearched.push(here);
+                return Ok(false);
+            }
+            if seen.dot_git && !tracked {
+                whole = false;
+                if self.is_nested(folder)? {
+                    self.forget(seen.known);
+                    return Ok(false);
                 }
-                continue;
             }
-            if name == b".gitattributes" {
-                self.out.attributes.push(RepoPath::new(self.path.as_slice())?);
+        }
+        if seen.attributes {
+            self.out.attributes.push(RepoPath::new([seen.path.as_slice(), b".gitattributes"].concat())?);
+        }
+        if let Some(e) = seen.broken {
+            whole = false;
+            match &here {
+                Some(folder) => self.unreadable(folder, e)?,
+                None => return Err(crate::base::Error::io("list", self.repo.work_dir()?)(e.into()).into()),
             }
-            self.name(fd, name, *kind, known.clone(), search, &mut new)?;
         }
-        self.path.truncate(len);
-        if new.len() > self.options.max_untracked_per_folder {
-            let path = self.here().map_or_else(|| ".".to_owned(), |folder| escape(folder.as_bytes()));
-            self.out.skipped.push(SkippedPath { path, reason: SkipReason::TooManyFiles, bytes: None });
-        } else {
-            self.out.files.append(&mut new);
+        whole &= self.names(&here, &seen)?;
+        for (name, below) in seen.folders {
+            whole &= match below {
+                Ok(below) => self.folder(below)?,
+                Err(e) => {
+                    self.unreadable(&RepoPath::new([seen.path.as_slice(), &name].concat())?, e)?;
+                    false
+                }
+            };
         }
-        Ok(())
+        self.out.looked_at += seen.settled;
+        self.out.listed += u64::from(seen.listing == Listing::Read);
+        let is_old = |stamp: &Stamp| stamp.mtime < self.started && stamp.ctime < self.started;
+        self.out.young_rules |= seen.ignore.is_some_and(|ignore| !is_old(&ignore));
+        let stamp = Some(seen.stamp).filter(|stamp| whole && is_old(stamp));
+        self.out.folders.push(Folder { path: seen.path, stamp, ignore: seen.ignore });
+        // What is not whole below is listed for itself.
+        Ok(true)
     }
 
-    /// One name of a folder; `self.path` is its path.
+    /// The names of one folder that are not settled.
+    fn names(&mut self, here: &Option<RepoPath>, seen: &Seen) -> Result<Whole> {
+        let overrun = match seen.listing {
+            Listing::Unchanged => false,
+            Listing::NoTime => true,
+            Listing::Read => self.time_is_up(),
+        };
+        if overrun {
+            self.out.unsearched.push(here.clone());
+        }
+        let mut whole = !overrun;
+        let is_new = |at: usize| self.look.known[at].tracked.is_none();
+        let asks = !seen.unknown.is_empty() || seen.found.iter().any(|(at, _)| is_new(*at));
+        let search = match here {
+            Some(folder) if asks && !overrun => !self.exclude.is_ignored_folder(folder)?,
+            _ => !overrun,
+        };
+        let mut new = Vec::new();
+        for (at, stat) in &seen.found {
+            let path = &self.look.known[*at].path;
+            whole &= match stat {
+                Ok(stat) => self.name(path, Some(*at), stat, search, &mut new)?,
+                Err(e) => {
+                    self.unreadable(path, *e)?;
+                    false
+                }
+            };
+        }
+        for (name, kind) in &seen.unknown {
+            if !search {
+                break;
+            }
+            let path = [seen.path.as_slice(), name].concat();
+            if is_safe_part(name.as_bstr()) {
+                whole &= self.unknown(RepoPath::new(path)?, *kind, &mut new)?;
+            } else {
+                self.skip(&path, SkipReason::RefusedName, None);
+                whole = false;
+            }
+        }
+        if new.len() + seen.settled_new.len() > self.options.max_untracked_per_folder {
+            seen.settled_new.iter().for_each(|at| self.look.settled[*at].store(false, Ordering::Relaxed));
+            self.skip(here.as_ref().map_or(b".", RepoPath::as_bytes), SkipReason::TooManyFiles, None);
+            return Ok(false);
+        }
+        self.out.looked_at += new.len() as u64;
+        self.out.files.append(&mut new);
+        Ok(whole)
+    }
+
+    /// A name that the index and the cache do not know, in a folder in which new files are searched.
+    fn unknown(&mut self, path: RepoPath, kind: FileType, new: &mut Vec<Found>) -> Result<Whole> {
+        if kind == FileType::Directory {
+            return self.unknown_folder(path);
+        }
+        if kind != FileType::Unknown && self.exclude.is_ignored_here(&path, false)? {
+            return Ok(true);
+        }
+        let name = path.file_name().as_bytes();
+        let holding = self.folders.holding(&path);
+        match holding.and_then(|folder| rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)) {
+            // A file system that does not tell kinds in its listings, or a name that changed its kind since.
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => self.unknown_folder(path),
+            Ok(stat) => self.name(&path, None, &stat, true, new),
+            Err(e) if is_gone(e) => Ok(true),
+            Err(e) => {
+                self.unreadable(&path, e)?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// A file of a folder, tracked or new.
     fn name(
         &mut self,
-        fd: BorrowedFd<'_>,
-        name: &[u8],
-        kind: FileType,
-        known: Range<usize>,
+        path: &RepoPath,
+        at: Option<usize>,
+        stat: &Stat,
         search: bool,
         new: &mut Vec<Found>,
-    ) -> Result<()> {
-        let at = self.known[known.clone()].binary_search_by(|r| r.path.as_bytes().cmp(&self.path));
-        let at = at.ok().map(|at| at + known.start);
-        let tracked = at.and_then(|at| self.known[at].tracked);
-        if kind == FileType::Directory {
-            let link = tracked.filter(|t| t.mode == FileMode::Gitlink).map(|t| t.oid);
-            return self.subfolder(fd, name, known, search, link);
+    ) -> Result<Whole> {
+        let tracked = at.and_then(|at| self.look.known[at].tracked);
+        if let Some(link) = tracked.filter(|t| t.mode == FileMode::Gitlink)
+            && FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+        {
+            let commit = match self.nested(path)? {
+                Nested::Repository(Some(commit)) => commit,
+                _ => link.oid,
+            };
+            self.out.gitlinks.push((path.clone(), commit));
+            return Ok(true);
         }
-        if tracked.is_none() && !search {
-            return Ok(());
+        if tracked.is_none() && (!search || self.exclude.is_ignored_here(path, false)?) {
+            return Ok(true);
         }
-        let stat = match rustix::fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => stat,
-            Err(e) if is_gone(e) => return Ok(()),
-            Err(e) => return self.unreadable(e),
+        let Some(now) = Lstat::new(stat) else {
+            self.skip(path.as_bytes(), SkipReason::Special, None);
+            return Ok(false);
         };
-        self.out.looked_at += 1;
-        // A file system that does not tell kinds in its listings, or a name that changed its kind since.
-        if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-            let link = tracked.filter(|t| t.mode == FileMode::Gitlink).map(|t| t.oid);
-            return self.subfolder(fd, name, known, search, link);
+        let found = Found { path: path.clone(), known: at, now };
+        if now.is_refused_link(path) {
+            self.skip(path.as_bytes(), SkipReason::RefusedName, None);
+            return Ok(false);
         }
-        let path = match at {
-            Some(at) => self.known[at].path.clone(),
-            None => RepoPath::new(self.path.as_slice())?,
-        };
-        if tracked.is_none() && self.exclude.is_ignored_here(&path, false)? {
-            return Ok(());
-        }
-        let Some(found) = Found::new(path, at, &stat) else {
-            self.skip(SkipReason::Special, None);
-            return Ok(());
-        };
-        if found.is_refused_link() {
-            self.skip(SkipReason::RefusedName, None);
-        } else if tracked.is_some() {
+        if tracked.is_some() {
+            self.out.looked_at += 1;
             self.out.files.push(found);
-        } else if found.stamp.size > self.options.max_file_bytes {
-            self.skip(SkipReason::TooLarge, Some(found.stamp.size));
+        } else if now.stamp.size > self.options.max_file_bytes {
+            self.skip(path.as_bytes(), SkipReason::TooLarge, Some(now.stamp.size));
+            return Ok(false);
         } else {
             new.push(found);
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// One folder of a folder; `self.path` is its path. `link` is the commit where the index has a submodule here.
-    fn subfolder(
-        &mut self,
-        parent: BorrowedFd<'_>,
-        name: &[u8],
-        known: Range<usize>,
-        search: bool,
-        link: Option<Oid>,
-    ) -> Result<()> {
-        let path = RepoPath::new(self.path.as_slice())?;
-        if self.own.contains(&path) {
-            return Ok(());
+    /// A folder that nothing is known of.
+    fn unknown_folder(&mut self, path: RepoPath) -> Result<Whole> {
+        if self.own.contains(&path) || self.exclude.is_ignored_here(&path, true)? {
+            return Ok(true);
         }
-        if let Some(oid) = link {
-            let commit = match self.nested(&path)? {
-                Nested::Repository(Some(commit)) => commit,
-                _ => oid,
-            };
-            self.out.gitlinks.push((path, commit));
-            return Ok(());
-        }
-        self.path.push(b'/');
-        let known = self.below(known);
-        let tracked = self.known[known.clone()].iter().any(|r| r.tracked.is_some());
-        let search = search && !self.exclude.is_ignored_here(&path, true)?;
-        if !tracked && !search {
-            return Ok(());
-        }
-        if !tracked && self.time_is_up() {
+        if self.time_is_up() {
             self.out.unsearched.push(Some(path));
-            return Ok(());
+            return Ok(false);
         }
-        let mut dir = match open_in(parent, name).and_then(Dir::new) {
-            Ok(dir) => dir,
-            Err(e) if is_gone(e) => return Ok(()),
+        let name = path.file_name().as_bytes();
+        let opened = self.folders.holding(&path).and_then(|parent| open_in(parent, name));
+        let below = [path.as_bytes(), b"/"].concat();
+        let end = self.look.known.len();
+        match opened.and_then(|fd| self.look.folder(fd.as_fd(), below, end..end, true)) {
+            Ok(seen) => self.folder(seen),
+            Err(e) if is_gone(e) => Ok(false),
             Err(e) => {
-                self.path.pop();
-                return self.unreadable(e);
-            }
-        };
-        let names = self.names(&mut dir)?;
-        if !tracked && names.iter().any(|(name, _)| name == b".git") {
-            match self.nested(&path)? {
-                Nested::Folder => {}
-                Nested::Repository(Some(commit)) => {
-                    self.out.gitlinks.push((path, commit));
-                    return Ok(());
-                }
-                Nested::Repository(None) | Nested::LinkedWorktree => {
-                    self.path.pop();
-                    self.skip(SkipReason::NestedRepository, None);
-                    return Ok(());
-                }
+                self.unreadable(&path, e)?;
+                Ok(false)
             }
         }
-        let fd = dir.fd().map_err(|e| crate::base::Error::io("list", escape(&self.path))(e.into()))?;
-        self.folder(fd, &names, known, search)
+    }
+
+    /// Whether an untracked folder with a `.git` in it is another repository; then it is a link or left out.
+    fn is_nested(&mut self, path: &RepoPath) -> Result<bool> {
+        match self.nested(path)? {
+            Nested::Folder => return Ok(false),
+            Nested::Repository(Some(commit)) => self.out.gitlinks.push((path.clone(), commit)),
+            Nested::Repository(None) | Nested::LinkedWorktree => {
+                self.skip(path.as_bytes(), SkipReason::NestedRepository, None);
+            }
+        }
+        Ok(true)
     }
 
     fn nested(&self, path: &RepoPath) -> Result<Nested> {
         Ok(nested::look(self.repo, &path.on_disk(self.repo.work_dir()?)))
     }
 
-    /// The names in an open folder. What could not be listed to its end is recorded as unreadable.
-    fn names(&mut self, dir: &mut Dir) -> Result<Vec<(Vec<u8>, FileType)>> {
-        let mut names = Vec::new();
-        for entry in dir {
-            match entry {
-                Ok(entry) => {
-                    let name = entry.file_name().to_bytes();
-                    if name != b"." && name != b".." {
-                        names.push((name.to_vec(), entry.file_type()));
-                    }
-                }
-                Err(e) if is_gone(e) => break,
-                Err(e) => match self.here() {
-                    Some(folder) => {
-                        self.out.skipped.push(SkippedPath {
-                            path: escape(folder.as_bytes()),
-                            reason: SkipReason::Unreadable,
-                            bytes: None,
-                        });
-                        self.out.unreadable.push(folder);
-                        break;
-                    }
-                    None => return Err(crate::base::Error::io("list", self.repo.work_dir()?)(e.into()).into()),
-                },
-            }
-        }
-        // So that what is found comes almost in the order of paths, which is then cheap to sort.
-        names.sort_by(|a: &(Vec<u8>, FileType), b| a.0.cmp(&b.0));
-        Ok(names)
-    }
-
-    /// Those of the known records that lie below the present folder.
-    fn below(&self, range: Range<usize>) -> Range<usize> {
-        let records = &self.known[range.clone()];
-        let start = range.start + records.partition_point(|r| r.path.as_bytes() < self.path.as_slice());
-        let records = &self.known[start..range.end];
-        start..start + records.partition_point(|r| r.path.as_bytes().starts_with(&self.path))
-    }
-
-    /// The present folder; `None` at the top.
-    fn here(&self) -> Option<RepoPath> {
-        RepoPath::new(self.path.strip_suffix(b"/")?).ok()
+    /// Takes back what the look settled there.
+    fn forget(&self, known: Range<usize>) {
+        self.look.settled[known].iter().for_each(|settled| settled.store(false, Ordering::Relaxed));
     }
 
     fn time_is_up(&self) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        self.look.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    fn skip(&mut self, reason: SkipReason, bytes: Option<u64>) {
-        self.out.skipped.push(SkippedPath { path: escape(&self.path), reason, bytes });
+    fn skip(&mut self, path: &[u8], reason: SkipReason, bytes: Option<u64>) {
+        self.out.skipped.push(SkippedPath { path: escape(path), reason, bytes });
     }
 
     /// Records that the path could not be looked at; only an error of the whole process ends the walk.
-    fn unreadable(&mut self, error: Errno) -> Result<()> {
-        if matches!(error, Errno::NFILE | Errno::NOMEM) {
-            let path = escape(&self.path);
-            return Err(crate::base::Error::io("look at", path)(error.into()).into());
+    fn unreadable(&mut self, path: &RepoPath, error: Errno) -> Result<()> {
+        if matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOMEM) {
+            return Err(crate::base::Error::io("look at", escape(path.as_bytes()))(error.into()).into());
         }
-        self.out.unreadable.push(RepoPath::new(self.path.as_slice())?);
-        self.skip(SkipReason::Unreadable, None);
+        self.out.unreadable.push(path.clone());
+        self.skip(path.as_bytes(), SkipReason::Unreadable, None);
         Ok(())
     }
 }

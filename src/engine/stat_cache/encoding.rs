@@ -1,67 +1,130 @@
-//! The bytes of the stat cache: magic, version and object format, the header, the records, a checksum.
+//! The bytes of the stat cache: magic and version, a block with the header and the folders, blocks of records. Each block
+//! has a checksum.
 //!
 //! Numbers are little-endian and of fixed width. Whatever does not add up to the last byte is no cache.
 
-use super::{IndexRecord, Moment, Record, Stamp, StatCache, Taken, Tracked};
+use rayon::prelude::*;
+
+use super::{Folder, IndexRecord, Moment, Record, Stamp, StatCache, Taken, Tracked};
 use crate::base::RepoPath;
 use crate::git::{FileMode, ObjectFormat, Oid};
 
-const MAGIC: &[u8; 8] = b"gsstat\0\x01";
+const MAGIC: &[u8; 8] = b"gsstat\0\x02";
 
 const TRACKED: u8 = 1;
 const SKIP_WORKTREE: u8 = 2;
 const VOUCHES: u8 = 4;
 const TAKEN: u8 = 8;
 const STAMPED: u8 = 16;
+/// Taken as tracked: mode and object are not repeated.
+const SAME: u8 = 32;
+
+/// Records in a block; blocks are read in parallel.
+const BLOCK: usize = 4096;
 
 pub(super) fn encode(cache: &StatCache, format: ObjectFormat) -> Vec<u8> {
-    let mut out = Vec::with_capacity(64 + cache.records.len() * 144);
+    let mut out = Vec::with_capacity(1024 + cache.records.len() * 128 + cache.folders.len() * 128);
     out.extend_from_slice(MAGIC);
-    out.push(format.id_len() as u8);
-    put_optional(&mut out, cache.tree);
-    out.push(u8::from(cache.index.is_some()));
-    if let Some(index) = &cache.index {
-        put_stamp(&mut out, &index.stamp);
-        out.extend_from_slice(index.staged.as_bytes());
-        index.conflicts.iter().for_each(|stage| put_optional(&mut out, *stage));
+    put_block(&mut out, |out| {
+        out.push(format.id_len() as u8);
+        put_optional(out, cache.tree);
+        out.push(u8::from(cache.index.is_some()));
+        if let Some(index) = &cache.index {
+            put_stamp(out, &index.stamp);
+            out.extend_from_slice(index.staged.as_bytes());
+            index.conflicts.iter().for_each(|stage| put_optional(out, *stage));
+        }
+        put_optional(out, cache.rules);
+        out.extend_from_slice(&(cache.records.len() as u64).to_le_bytes());
+        for folder in &cache.folders {
+            put_path(out, &folder.path);
+            for stamp in [&folder.stamp, &folder.ignore] {
+                out.push(u8::from(stamp.is_some()));
+                stamp.iter().for_each(|stamp| put_stamp(out, stamp));
+            }
+        }
+    });
+    for records in cache.records.chunks(BLOCK) {
+        put_block(&mut out, |out| records.iter().for_each(|record| put_record(out, record)));
     }
-    out.extend_from_slice(&(cache.records.len() as u64).to_le_bytes());
-    for record in &cache.records {
-        put_record(&mut out, record);
-    }
-    let sum = checksum(&out);
-    out.extend_from_slice(&sum.to_le_bytes());
     out
 }
 
 pub(super) fn decode(bytes: &[u8], format: ObjectFormat) -> Option<StatCache> {
-    let (body, sum) = bytes.split_last_chunk::<8>()?;
-    if checksum(body) != u64::from_le_bytes(*sum) {
+    let oid_len = format.id_len();
+    let mut file = Reader { rest: bytes.strip_prefix(MAGIC)?, oid_len };
+    let mut head = Reader { rest: file.block()?.checked()?, oid_len };
+    if usize::from(head.byte()?) != oid_len {
         return None;
     }
-    let mut reader = Reader { rest: body.strip_prefix(MAGIC)?, oid_len: format.id_len() };
-    if usize::from(reader.byte()?) != format.id_len() {
-        return None;
-    }
-    let tree = reader.optional_oid()?;
-    let index = match reader.byte()? {
+    let tree = head.optional_oid()?;
+    let index = match head.byte()? {
         0 => None,
         _ => Some(IndexRecord {
-            stamp: reader.stamp()?,
-            staged: reader.oid()?,
-            conflicts: [reader.optional_oid()?, reader.optional_oid()?, reader.optional_oid()?],
+            stamp: head.stamp()?,
+            staged: head.oid()?,
+            conflicts: [head.optional_oid()?, head.optional_oid()?, head.optional_oid()?],
         }),
     };
-    let count = usize::try_from(reader.number()?).ok()?;
-    let mut records: Vec<Record> = Vec::with_capacity(count.min(reader.rest.len()));
-    for _ in 0..count {
+    let rules = head.optional_oid()?;
+    let count = usize::try_from(head.number()?).ok()?;
+    let mut folders: Vec<Folder> = Vec::new();
+    while !head.rest.is_empty() {
+        let folder = head.folder()?;
+        if folders.last().is_some_and(|last| last.path >= folder.path) {
+            return None;
+        }
+        folders.push(folder);
+    }
+    let mut blocks = Vec::new();
+    while !file.rest.is_empty() {
+        blocks.push(file.block()?);
+    }
+    let read: Option<Vec<Vec<Record>>> = blocks.into_par_iter().map(|block| decode_records(block, oid_len)).collect();
+    let mut records: Vec<Record> = Vec::with_capacity(count.min(bytes.len()));
+    for mut block in read? {
+        let (last, first) = (records.last(), block.first()?);
+        if last.is_some_and(|last| last.path >= first.path) {
+            return None;
+        }
+        records.append(&mut block);
+    }
+    (records.len() == count).then_some(StatCache { tree, index, records, rules, folders })
+}
+
+fn decode_records(block: Block<'_>, oid_len: usize) -> Option<Vec<Record>> {
+    let mut reader = Reader { rest: block.checked()?, oid_len };
+    let mut records: Vec<Record> = Vec::with_capacity(BLOCK);
+    while !reader.rest.is_empty() {
         let record = reader.record()?;
         if records.last().is_some_and(|last| last.path >= record.path) {
             return None;
         }
         records.push(record);
     }
-    reader.rest.is_empty().then_some(StatCache { tree, index, records })
+    Some(records)
+}
+
+/// Its length and its checksum come before it.
+fn put_block(out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend_from_slice(&[0; 16]);
+    fill(out);
+    let (head, body) = out[start..].split_at_mut(16);
+    head[..8].copy_from_slice(&(body.len() as u64).to_le_bytes());
+    head[8..].copy_from_slice(&checksum(body).to_le_bytes());
+}
+
+/// A block that was not checked yet.
+struct Block<'b> {
+    body: &'b [u8],
+    sum: u64,
+}
+
+impl<'b> Block<'b> {
+    fn checked(self) -> Option<&'b [u8]> {
+        (checksum(self.body) == self.sum).then_some(self.body)
+    }
 }
 
 fn put_record(out: &mut Vec<u8>, record: &Record) {
@@ -74,22 +137,29 @@ fn put_record(out: &mut Vec<u8>, record: &Record) {
     if let Some(taken) = &record.taken {
         flags |= TAKEN;
         flags |= if taken.stamp.is_some() { STAMPED } else { 0 };
+        let same = record.tracked.is_some_and(|t| (t.mode, t.oid) == (taken.mode, taken.oid));
+        flags |= if same { SAME } else { 0 };
     }
-    let path = record.path.as_bytes();
     out.push(flags);
-    out.extend_from_slice(&(path.len() as u32).to_le_bytes());
-    out.extend_from_slice(path);
+    put_path(out, record.path.as_bytes());
     if let Some(tracked) = &record.tracked {
         out.extend_from_slice(&tracked.mode.raw().to_le_bytes());
         out.extend_from_slice(tracked.oid.as_bytes());
     }
     if let Some(taken) = &record.taken {
-        out.extend_from_slice(&taken.mode.raw().to_le_bytes());
-        out.extend_from_slice(taken.oid.as_bytes());
+        if flags & SAME == 0 {
+            out.extend_from_slice(&taken.mode.raw().to_le_bytes());
+            out.extend_from_slice(taken.oid.as_bytes());
+        }
         if let Some(stamp) = &taken.stamp {
             put_stamp(out, stamp);
         }
     }
+}
+
+fn put_path(out: &mut Vec<u8>, path: &[u8]) {
+    out.extend_from_slice(&(path.len() as u32).to_le_bytes());
+    out.extend_from_slice(path);
 }
 
 fn put_optional(out: &mut Vec<u8>, oid: Option<Oid>) {
@@ -176,6 +246,22 @@ impl<'b> Reader<'b> {
         })
     }
 
+    fn block(&mut self) -> Option<Block<'b>> {
+        let (len, sum) = (usize::try_from(self.number()?).ok()?, self.number()?);
+        Some(Block { body: self.bytes(len)?, sum })
+    }
+
+    fn folder(&mut self) -> Option<Folder> {
+        let len = usize::try_from(self.short()?).ok()?;
+        let path = self.bytes(len)?.to_vec();
+        let is_path = path.is_empty() || path.ends_with(b"/");
+        is_path.then_some(Folder { path, stamp: self.optional_stamp()?, ignore: self.optional_stamp()? })
+    }
+
+    fn optional_stamp(&mut self) -> Option<Option<Stamp>> {
+        if self.byte()? == 0 { Some(None) } else { self.stamp().map(Some) }
+    }
+
     fn record(&mut self) -> Option<Record> {
         let flags = self.byte()?;
         let len = usize::try_from(self.short()?).ok()?;
@@ -191,7 +277,10 @@ impl<'b> Reader<'b> {
         }
         let mut taken = None;
         if flags & TAKEN != 0 {
-            let (mode, oid) = (self.mode()?, self.oid()?);
+            let (mode, oid) = match tracked {
+                Some(tracked) if flags & SAME != 0 => (tracked.mode, tracked.oid),
+                _ => (self.mode()?, self.oid()?),
+            };
             let stamp = if flags & STAMPED != 0 { Some(self.stamp()?) } else { None };
             taken = Some(Taken { mode, oid, stamp });
         }

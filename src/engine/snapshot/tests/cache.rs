@@ -88,3 +88,107 @@ fn a_change_that_keeps_size_and_mtime_shows_in_the_ctime() {
     let second = bench.full(Some(first.tree));
     assert_eq!(bench.entry(&second, "f"), Some((FileMode::File, b"two".to_vec())));
 }
+
+/// Until a folder is out of the racy window it is listed; git, being asked, takes longer than that window is.
+fn let_folders_age(bench: &Bench, tree: Oid) -> Snapshot {
+    let mut last = bench.full(Some(tree));
+    for _ in 0..50 {
+        if last.stats.listed == 0 {
+            break;
+        }
+        bench.git(&["status"]);
+        last = bench.full(Some(tree));
+    }
+    assert_eq!(last.stats.listed, 0, "no folder is listed that did not change");
+    last
+}
+
+#[test]
+fn only_folders_that_changed_are_listed() {
+    let bench = Bench::new(&[]);
+    bench.commit();
+    bench.file("a/b/f", b"1");
+    bench.file("c/g", b"2");
+    fs::create_dir_all(bench.root.join("empty/below")).expect("makes folders");
+    let first = bench.full(None);
+    let same = let_folders_age(&bench, first.tree);
+    assert_eq!((same.tree, same.stats.files, same.stats.hashed), (first.tree, 2, 0));
+    bench.file("c/g", b"changed in its place");
+    bench.file("a/b/new", b"3");
+    let second = bench.full(Some(first.tree));
+    assert_eq!((second.tree, second.stats.listed), (bench.git_tree(), 1), "the folder with the new file");
+    let second = let_folders_age(&bench, second.tree);
+    bench.file("empty/below/later", b"4");
+    fs::remove_file(bench.root.join("a/b/f")).expect("removes");
+    let third = bench.full(Some(second.tree));
+    assert_eq!((third.tree, third.stats.listed), (bench.git_tree(), 2));
+}
+
+#[test]
+fn where_a_rule_changes_all_below_it_is_listed_again() {
+    let bench = Bench::new(&[]);
+    bench.commit();
+    bench.file("a/b/x.log", b"1");
+    bench.file("a/b/kept", b"2");
+    bench.file("c/x.log", b"3");
+    bench.file("c/hidden/f", b"4");
+    bench.file(".gitignore", b"hidden/\n.gitignore\n");
+    let mut last = let_folders_age(&bench, bench.full(None).tree);
+    let users = bench.dir.path().join("users-rules");
+    let steps: [&dyn Fn(); 7] = [
+        &|| bench.file("a/.gitignore", b"*.log\n"),
+        &|| bench.file("a/.gitignore", b"*.logs"),
+        &|| bench.file(".gitignore", b".gitignore\n/c/x*"),
+        &|| fs::remove_file(bench.root.join(".gitignore")).expect("removes"),
+        &|| fs::write(bench.root.join(".git/info/exclude"), b"kept\n").expect("writes"),
+        &|| fs::write(&users, b"x.log\n").expect("writes"),
+        &|| drop(bench.git(&["config", "core.excludesFile", users.to_str().expect("text")])),
+    ];
+    for (n, step) in steps.iter().enumerate() {
+        fs::create_dir_all(bench.root.join(".git/info")).expect("makes the folder");
+        step();
+        let now = bench.full(Some(last.tree));
+        assert_eq!(now.tree, bench.git_tree(), "after step {n}");
+        last = let_folders_age(&bench, now.tree);
+        assert_eq!(last.tree, now.tree, "after step {n}");
+    }
+}
+
+#[test]
+fn what_the_index_forgets_is_judged_by_the_rules_again() {
+    let bench = Bench::new(&[]);
+    bench.file("a/f.log", b"tracked");
+    bench.file("a/g", b"g");
+    bench.commit();
+    bench.file(".gitignore", b"*.log\n");
+    let first = let_folders_age(&bench, bench.full(None).tree);
+    bench.git(&["rm", "-q", "--cached", "a/f.log"]);
+    let second = bench.full(Some(first.tree));
+    assert_eq!(second.tree, bench.git_tree());
+    let second = let_folders_age(&bench, second.tree);
+    bench.git(&["add", "-f", "a/f.log"]);
+    let third = bench.full(Some(second.tree));
+    assert_eq!((third.tree, first.tree), (bench.git_tree(), first.tree));
+}
+
+#[test]
+fn what_is_left_out_is_said_again_though_its_folder_did_not_change() {
+    let bench = Bench::new(&[]);
+    bench.file("a/big", &[0; 2000]);
+    bench.file("a/f", b"f");
+    bench.file("many/1", b"1");
+    bench.file("many/2", b"2");
+    let small = Options { max_file_bytes: 1000, ..options() };
+    let first = bench.take(None, &small);
+    for limits in [&small, &Options { max_untracked_per_folder: 1, ..options() }, &small] {
+        bench.git(&["status"]);
+        let again = bench.take(Some(first.tree), limits);
+        let said = if limits.max_file_bytes == 1000 {
+            vec![("a/big", SkipReason::TooLarge)]
+        } else {
+            vec![("a", SkipReason::TooManyFiles), ("many", SkipReason::TooManyFiles)]
+        };
+        assert_eq!(skipped(&again), said);
+    }
+    assert_eq!(bench.full(Some(first.tree)).tree, bench.git_tree());
+}
