@@ -394,14 +394,30 @@ fn a_tools_checkpoint_stands_for_what_was_known_then() {
     let at = repo.checkpoints().last().expect("a checkpoint")["number"].to_string();
     repo.write("f", "later\n");
     agent.end();
+    let parent = repo.session_id();
     let fork = repo.ask(["fork", "t", "--at", &at, "--worktree", "../away"]);
     assert_eq!(fork["scope"], "paths");
     let there = beside(&repo, "away");
     assert_eq!(std::fs::read(there.join("f")).expect("reads"), b"by the tool\n");
     assert_eq!(std::fs::read(there.join("g")).expect("reads"), b"two\n", "as the checkpoint before had it");
     assert!(!there.join("unseen").exists());
-    let out = repo.session(["fork", "u", "-s", "tools", "--at", &at]);
-    assert!(out.code == Some(0) || out.code == Some(3), "{out}");
+    let branch = repo.ask(["fork", "u", "-s", &parent, "--at", &at]);
+    assert_eq!(repo.git(["ls-tree", "-r", "--name-only", text(&branch["branch"])]), "f\ng");
+    assert_eq!(repo.git(["show", &format!("{}:f", text(&branch["branch"]))]), "by the tool");
+    let out = repo.session(["fork", "v", "-n", "-s", &parent, "--at", &at]).success();
+    assert!(out.stdout.contains("looked at some files only"), "{out}");
+}
+
+#[test]
+fn a_commit_that_was_picked_from_ours_is_the_persons() {
+    let repo = plain();
+    let code = repo.git(["rev-parse", &format!("{}^", repo.session_ref())]);
+    repo.git(["stash", "--quiet", "--include-untracked"]);
+    repo.git(["cherry-pick", "--allow-empty", &code]);
+    let picked = repo.git(["rev-parse", "HEAD"]);
+    assert!(repo.git(["log", "-1", "--format=%B"]).contains("Checkpoint: "));
+    parent_agent(&repo).turn("three", "h", "h\n");
+    assert_eq!(repo.ask(["fork", "x"])["base"], json!(picked));
 }
 
 #[test]
