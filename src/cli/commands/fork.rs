@@ -91,15 +91,11 @@ fn show(ui: &mut Ui, o: &fork::Outcome) {
     }
     if let Some(worktree) = &o.worktree {
         let folder = text::sanitise(&worktree.display().to_string());
-        ui.data_line(&format!("  files   in {folder}, {files} changed as uncommitted work"));
+        ui.data_line(&format!("  files   in {folder}, as uncommitted work: {files} changed since the base"));
     }
     if let Some(here) = &o.here {
-        let moved = if here.is_empty() {
-            "nothing moves".to_owned()
-        } else {
-            format!("{} moved", text::count(here.len(), "file"))
-        };
-        ui.data_line(&format!("  files   here, {files} changed as uncommitted work; {moved}"));
+        let moves = format!("{} written and {} deleted to get there", here.written.len(), here.deleted.len());
+        ui.data_line(&format!("  files   here, as uncommitted work: {files} changed since the base; {moves}"));
     }
     if o.dry_run {
         for path in o.files.iter().take(LISTED) {
