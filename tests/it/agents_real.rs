@@ -220,6 +220,11 @@ impl Desk {
     }
 }
 
+/// What lies in the work tree, but for the state file, which tells of every turn.
+fn files(repo: &TestRepo) -> Vec<String> {
+    repo.listing().into_iter().filter(|line| !line.contains(".session-state.json")).collect()
+}
+
 /// A dirty tree with staged changes; three turns by tool and by shell; the listings before each and at the end.
 fn three_turns(desk: &Desk) -> (String, Vec<Vec<String>>) {
     let repo = &desk.repo;
@@ -229,25 +234,25 @@ fn three_turns(desk: &Desk) -> (String, Vec<Vec<String>>) {
     repo.write("staged.txt", "staged\nmore\n");
     repo.write("un.txt", "untracked\n");
     repo.write("a.log", "ignored\n");
-    let mut listings = vec![repo.listing()];
+    let mut listings = vec![files(repo)];
     let first = desk.begin(
         "first prompt\n@write @/new.txt hello\\n\n@edit @/tracked.txt one => ONE\n\
          @bash rm doomed.txt && chmod +x un.txt && printf hi > 'sp ace.sh' && chmod 755 'sp ace.sh'",
     );
     assert_eq!(first.seen(), ["first prompt"]);
     let id = first.session;
-    listings.push(repo.listing());
+    listings.push(files(repo));
     desk.go_on(
         &id,
         "second prompt\n@bash rm -r d new.txt && mkdir -p e/f && echo deep > e/f/g && ln -s tracked.txt link\n@write @/second.txt 2",
     );
-    listings.push(repo.listing());
+    listings.push(files(repo));
     let third = desk.go_on(
         &id,
         "third prompt\n@edit @/second.txt 2 => 22\n@bash rm link && mkdir link && echo f > link/f && chmod -x run.sh",
     );
     assert_eq!(third.seen(), ["first prompt", "second prompt", "third prompt"]);
-    listings.push(repo.listing());
+    listings.push(files(repo));
     (id, listings)
 }
 
@@ -262,21 +267,21 @@ fn where_claude_is_installed_code_goes_back_to_every_turn_and_forth() {
     let still = desk.head_and_index();
     for turn in [3, 2, 1] {
         drop(repo.session(["rewind", "code", &format!("turn:{turn}")]).success());
-        assert_eq!(repo.listing(), listings[turn - 1], "before turn {turn}");
+        assert_eq!(files(repo), listings[turn - 1], "before turn {turn}");
     }
     for turn in [1, 2, 3] {
         drop(repo.session(["redo"]).success());
-        assert_eq!(repo.listing(), listings[turn], "after turn {turn}");
+        assert_eq!(files(repo), listings[turn], "after turn {turn}");
     }
     // The same from inside, without a turn.
     let asked = desk.asked();
     let answer = desk.go_on(&id, "/rewind code turn:2").text;
     assert!(answer.contains("Rewound: code") && answer.contains("`/redo` brings it back"), "{answer}");
-    assert_eq!(repo.listing(), listings[1]);
+    assert_eq!(files(repo), listings[1]);
     desk.go_on(&id, "/redo");
-    assert_eq!(repo.listing(), listings[3]);
+    assert_eq!(files(repo), listings[3]);
     desk.go_on(&id, "/session:rewind code");
-    assert_eq!(repo.listing(), listings[2], "the newest turn that changed files");
+    assert_eq!(files(repo), listings[2], "the newest turn that changed files");
     desk.go_on(&id, "/redo");
     for (line, wanted) in [
         ("/rewind", "turn:3  third prompt"),
@@ -291,7 +296,7 @@ fn where_claude_is_installed_code_goes_back_to_every_turn_and_forth() {
     assert_eq!(desk.asked(), asked, "no line of ours reached the model");
     assert_eq!(desk.turns(&id, "turn-start"), [1, 2, 3], "a line that was answered is no turn");
     assert_eq!(desk.head_and_index(), still);
-    assert_eq!(repo.listing(), listings[3]);
+    assert_eq!(files(repo), listings[3]);
     desk.assert_bytes(&id, 1);
     desk.assert_quiet();
 }
@@ -320,7 +325,7 @@ fn where_claude_is_installed_chat_goes_back_and_forks_go_their_own_way() {
     let original =
         ["first prompt", "second prompt", "third prompt", "the original goes on", "the original goes on", "all"];
     assert_eq!(all.seen(), original);
-    assert_eq!(repo.listing(), listings[3], "the files stay");
+    assert_eq!(files(repo), listings[3], "the files stay");
     desk.assert_bytes(&id, 5);
 
     // A fork in a worktree: files, history and conversation of its checkpoint; a branch that reaches nothing of ours.
@@ -359,19 +364,19 @@ fn where_claude_is_installed_interrupts_foreign_changes_and_compaction_are_survi
     // What a person changed in between is named, with the lines to type, and nothing is lost.
     repo.write("a.txt", "mine\n");
     repo.write("person.txt", "p\n");
-    let before = repo.listing();
+    let before = files(repo);
     let answer = desk.go_on(&id, "/rewind code").text;
     for wanted in ["\n  a.txt\n", "\n  person.txt\n", "/rewind code 1 --mine", "/rewind code 1 --all"] {
         assert!(answer.contains(wanted), "{wanted:?} in {answer}");
     }
-    assert_eq!(repo.listing(), before);
+    assert_eq!(files(repo), before);
     desk.go_on(&id, "/rewind code 1 --mine");
     assert_eq!((repo.read("a.txt"), repo.at("sub.txt").exists()), (b"mine\n".to_vec(), false));
     desk.go_on(&id, "/redo");
     desk.go_on(&id, "/rewind code 1 --all");
     assert!(!repo.at("person.txt").exists());
     desk.go_on(&id, "/redo");
-    assert_eq!(repo.listing(), before);
+    assert_eq!(files(repo), before);
 
     // An interrupt, then a death: the next prompt closes the turn that was open.
     for (signal, file) in [("-INT", "half.txt"), ("-KILL", "half2.txt")] {
