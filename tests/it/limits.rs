@@ -110,8 +110,9 @@ fn a_file_that_changes_while_it_is_read_is_left_out_and_said() {
     let repo = TestRepo::new();
     repo.write("f", "0");
     repo.commit("files");
-    // Big enough that a writer always comes between the two looks at it.
-    repo.write("busy", vec![0; 8 << 20]);
+    // Big enough that a writer always comes between the two looks at it, also while other tests keep the machine busy.
+    repo.git(["config", "session.snapshot.maxFileBytes", "1g"]);
+    repo.write("busy", vec![0; 48 << 20]);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let mut file = fs::File::options().append(true).open(repo.at("busy")).expect("opens");

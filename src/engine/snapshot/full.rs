@@ -77,12 +77,13 @@ pub(super) fn take(
         umask: modes::umask(),
         stats: Stats { files: walked.looked_at, listed: walked.listed, ..Stats::default() },
         overrun: !walked.unsearched.is_empty(),
+        unfinished: HashSet::new(),
     };
     let trust = seed::trust(repo, &known, &walked)?;
     take.files(&walked, trust, &mut folders, progress)?;
     take.others(&walked);
     let merged = take.merged();
-    let Take { settled, skipped, modes, umask, stats, overrun, .. } = take;
+    let Take { settled, skipped, modes, umask, stats, overrun, unfinished, .. } = take;
     let changed = !known.from_cache || merged.iter().any(|(at, new)| at.map(|at| &known.records[at]) != new.as_ref());
     let edits = edits(&known, &base, &merged);
     drop(exclude);
@@ -90,7 +91,11 @@ pub(super) fn take(
     let tree = base.write(repo, edits, &records)?;
 
     let rules = rules.filter(|_| !walked.young_rules);
-    let (seen, index_is_kept) = (std::mem::take(&mut walked.folders), cache.index == index_to_keep);
+    let (mut seen, index_is_kept) = (std::mem::take(&mut walked.folders), cache.index == index_to_keep);
+    for folder in unfinished {
+        let path = folder.map_or_else(Vec::new, |folder| [folder.as_bytes(), b"/"].concat());
+        seen.iter_mut().filter(|f| f.path == path).for_each(|f| f.stamp = None);
+    }
     if changed || !index_is_kept || cache.tree != Some(tree) || cache.rules != rules || cache.folders != seen {
         let fresh = StatCache { tree: Some(tree), index: index_to_keep, records, rules, folders: seen };
         fresh.store(&cache_path, format)?;
@@ -132,6 +137,8 @@ struct Take<'t> {
     stats: Stats,
     /// Whether the time ended before all new files were taken.
     overrun: bool,
+    /// Folders with files that were met and not taken: the next snapshot must list them to meet these again.
+    unfinished: HashSet<Option<RepoPath>>,
 }
 
 impl Take<'_> {
@@ -280,6 +287,7 @@ impl Take<'_> {
     }
 
     fn carry(&mut self, path: &RepoPath, known: Option<usize>) {
+        self.unfinished.insert(path.parent());
         let record = known.map(|at| &self.known.records[at]);
         if let Some((mode, oid)) = self.base.get(path, record).filter(|_| self.carries) {
             self.carried.push((path.clone(), Taken { mode, oid, stamp: None }));
