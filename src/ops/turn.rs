@@ -234,8 +234,9 @@ pub fn adopt_copied_turns(recording: &mut Recording, native: &str, current: Opti
     let rows: Vec<usize> = (0..recording.rows.len()).filter(|at| recording.rows[*at].stream == native).collect();
     let first = match rows.as_slice() {
         [] => None,
-        // Also where it is closed by now: on a busy machine the agent's file comes after its turn.
-        [only] if from_the_start => Some(*only),
+        // Also where it is closed by now: on a busy machine the agent's file comes after its turn. Without a key the same
+        // prompt sent twice would look like a copy.
+        [only] if from_the_start && recording.rows[*only].key.is_some() => Some(*only),
         _ => return,
     };
     if let Some(at) = first {
