@@ -4,7 +4,8 @@
 //! harmless when nothing comes to refer to them. Trees and commits are encoded and decoded here (`tree_codec`,
 //! `commit_codec`): libgit2's own writers want text in UTF-8 and, in a partial clone, blobs that a promisor still owes.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 
 use bstr::BString;
 use git2::{ErrorCode, ObjectType};
@@ -71,6 +72,28 @@ pub struct Objects {
     pub(super) repo: git2::Repository,
     pub(super) format: ObjectFormat,
     cost: Cell<Cost>,
+    seen: RefCell<Seen>,
+}
+
+/// Small objects that were read: a command comes back to the same commits and trees again and again, and each read of a
+/// loose one takes half a dozen system calls. An object never changes.
+#[derive(Default)]
+struct Seen {
+    objects: HashMap<Oid, (ObjectType, Box<[u8]>)>,
+    bytes: usize,
+}
+
+/// The most that one kept object may hold, and all of them together.
+const KEPT_EACH: usize = 32 * 1024;
+const KEPT_TOGETHER: usize = 4 * 1024 * 1024;
+
+impl Seen {
+    fn keep(&mut self, oid: Oid, kind: ObjectType, content: &[u8]) {
+        if content.len() <= KEPT_EACH && self.bytes + content.len() <= KEPT_TOGETHER {
+            self.bytes += content.len();
+            self.objects.insert(oid, (kind, content.into()));
+        }
+    }
 }
 impl std::fmt::Debug for Objects {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -89,7 +112,7 @@ impl ObjectFormat {
 
 impl Objects {
     pub(super) fn new(repo: git2::Repository, format: ObjectFormat) -> Self {
-        Self { repo, format, cost: Cell::default() }
+        Self { repo, format, cost: Cell::default(), seen: RefCell::default() }
     }
     /// A second handle on the same objects, for another thread.
     pub fn open_again(&self) -> Result<Self> {
@@ -205,10 +228,15 @@ impl Objects {
     }
 
     fn read<T>(&self, oid: Oid, kind: ObjectType, take: impl FnOnce(&[u8]) -> T) -> Result<T> {
+        if let Some((found, content)) = self.seen.borrow().objects.get(&oid) {
+            expect_kind(oid, *found, kind)?;
+            return Ok(take(content));
+        }
         let cost = self.cost.get();
         self.cost.set(Cost { reads: cost.reads + 1, ..cost });
         if let Some((found, content)) = super::loose::read(&self.repo.commondir().join("objects"), self.format, oid)? {
             expect_kind(oid, found, kind)?;
+            self.seen.borrow_mut().keep(oid, found, &content);
             return Ok(take(&content));
         }
         let odb = self.odb()?;

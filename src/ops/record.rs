@@ -404,7 +404,7 @@ fn read_range(file: &Path, from: u64, to: u64) -> Result<Vec<u8>> {
     use std::io::{Read as _, Seek as _, SeekFrom};
     let io = || crate::base::Error::io("read the transcript", file);
     let mut open = crate::base::file::open_regular(file)?;
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(usize::try_from(to.saturating_sub(from)).unwrap_or(0).min(1 << 24));
     open.seek(SeekFrom::Start(from)).map_err(io())?;
     open.take(to.saturating_sub(from)).read_to_end(&mut bytes).map_err(io())?;
     Ok(bytes)
