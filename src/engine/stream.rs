@@ -17,12 +17,12 @@ use crate::model::session::Stream;
 /// Bytes of a full segment.
 pub const SEGMENT: usize = 256 * 1024;
 /// Bytes before the end that are compared on each turn.
-const TAIL: u64 = 64 * 1024;
+const TAIL: u64 = 16 * 1024;
 
 /// How much of what is stored is compared with the file before it is appended to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// Size and the last 64 KiB.
+    /// Size and the last 16 KiB.
     Tail,
     /// Everything.
     Full,

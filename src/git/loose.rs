@@ -1,25 +1,33 @@
-//! Loose objects, read here because libgit2 never comes back from one that was cut off (its inflate loop waits for input
-//! that there is none of), as a loss of power or a full disk leaves them. Packed ones are libgit2's.
+//! Loose objects. Read here because libgit2 never comes back from one that was cut off (its inflate loop waits for input
+//! that there is none of), as a loss of power or a full disk leaves them; written here because libgit2 lists all packs
+//! before each. Packed ones are libgit2's.
 
-use std::io::{ErrorKind, Read as _};
-use std::path::Path;
+use std::fs::{File, Permissions};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 use git2::ObjectType;
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW};
+use rustix::io::Errno;
 
 use super::{Error, ObjectFormat, Oid, Result};
 use crate::base;
 
 /// Longer than any header, which is a type, a space, a number and a NUL.
 const HEADER: usize = 40;
+/// Most trees, commits and records, deflated, are shorter.
+const USUAL_FILE: usize = 8 * 1024;
 
 /// Type and content of an object that lies loose in this folder; `None` where it does not.
 ///
 /// # Errors
 /// [`Error::Damaged`] where the file is not what its name says.
 pub(super) fn read(folder: &Path, format: ObjectFormat, oid: Oid) -> Result<Option<(ObjectType, Vec<u8>)>> {
-    let hex = oid.to_string();
-    let path = folder.join(&hex[..2]).join(&hex[2..]);
-    let file = match std::fs::read(&path) {
+    let path = place(folder, oid);
+    let file = match read_file(&path) {
         Ok(file) => file,
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
         Err(e) => return Err(base::Error::io("read the object", path)(e).into()),
@@ -36,6 +44,59 @@ pub(super) fn read(folder: &Path, format: ObjectFormat, oid: Oid) -> Result<Opti
         return Err(damaged("its content is another one's"));
     }
     Ok(Some((kind, content)))
+}
+
+/// In two system calls less than `std::fs::read`, which asks for the size first: a hook reads dozens of small objects.
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(USUAL_FILE);
+    File::open(path)?.take(u64::MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Whether the object lies here; if so its file becomes as young as a new one, so that no `git prune` takes it before
+/// something refers to it.
+/// One that is another user's and cannot be changed stays as it is; git does the same.
+pub(super) fn freshen(folder: &Path, oid: Oid) -> Result<bool> {
+    let path = place(folder, oid);
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    match rustix::fs::utimensat(CWD, &path, &Timestamps { last_access: now, last_modification: now }, AtFlags::empty())
+    {
+        Ok(()) => Ok(true),
+        Err(Errno::PERM | Errno::ACCESS | Errno::ROFS) => Ok(path.exists()),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(false),
+        Err(e) => Err(base::Error::io("freshen the object", path)(e.into()).into()),
+    }
+}
+
+/// Writes an object under its id, as git does: a temporary file of a name that `git prune` knows, then a rename.
+pub(super) fn write(folder: &Path, oid: Oid, kind: ObjectType, content: &[u8]) -> Result<()> {
+    let path = place(folder, oid);
+    let io = || base::Error::io("write the object", &path);
+    let shard = path.parent().unwrap_or(folder);
+    let temporary =
+        || tempfile::Builder::new().prefix("tmp_obj_").permissions(Permissions::from_mode(0o444)).tempfile_in(shard);
+    let file = match temporary() {
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            // Another process may make it at the same time.
+            std::fs::create_dir_all(shard).map_err(io())?;
+            temporary()
+        }
+        made => made,
+    };
+    let mut file = file.map_err(io())?;
+    let mut deflated = Vec::with_capacity(USUAL_FILE.max(content.len() / 2));
+    let mut encoder = ZlibEncoder::new(&mut deflated, Compression::fast());
+    let header = format!("{} {}\0", kind.str(), content.len());
+    encoder.write_all(header.as_bytes()).and_then(|()| encoder.write_all(content)).map_err(io())?;
+    encoder.finish().map_err(io())?;
+    file.write_all(&deflated).map_err(io())?;
+    file.persist(&path).map_err(|e| io()(e.error))?;
+    Ok(())
+}
+
+fn place(folder: &Path, oid: Oid) -> PathBuf {
+    let hex = oid.to_string();
+    folder.join(&hex[..2]).join(&hex[2..])
 }
 
 /// The type, and where the content begins, of an object that is as long as it says.
@@ -71,6 +132,39 @@ mod tests {
             }
             std::fs::remove_file(&path).expect("removes");
             assert!(read(&folder, format, oid).expect("looks").is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_written_again_becomes_young_and_is_not_written_twice() {
+        for bench in Bench::all() {
+            let repo = bench.repo();
+            let folder = repo.common_dir.join("objects");
+            let oid = repo.objects.write_blob(b"old\n").expect("writes");
+            let file = place(&folder, oid);
+            let is_old = |file: &Path| {
+                let changed = std::fs::metadata(file).and_then(|m| m.modified()).expect("has a time");
+                changed.elapsed().is_ok_and(|age| age.as_secs() > 1_000_000)
+            };
+            let age = |file: &Path| {
+                let then = Timespec { tv_sec: 1_500_000_000, tv_nsec: 0 };
+                let times = Timestamps { last_access: then, last_modification: then };
+                rustix::fs::utimensat(CWD, file, &times, AtFlags::empty()).expect("sets the time");
+                assert!(is_old(file));
+            };
+            age(&file);
+            assert_eq!(repo.objects.write_blob(b"old\n").expect("writes"), oid);
+            assert!(!is_old(&file), "{}", bench.kind);
+            // The same in a pack, which libgit2 freshens.
+            let pack = bench.git_with(
+                &["pack-objects", "-q", &folder.join("pack/pack").display().to_string()],
+                format!("{oid}\n").into_bytes(),
+            );
+            bench.git(&["prune-packed"]);
+            let pack = folder.join("pack").join(format!("pack-{}.pack", String::from_utf8_lossy(&pack).trim()));
+            age(&pack);
+            assert_eq!(bench.repo().objects.write_blob(b"old\n").expect("writes"), oid);
+            assert!(!file.exists() && !is_old(&pack), "{}", bench.kind);
         }
     }
 

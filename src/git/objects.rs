@@ -6,11 +6,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::path::PathBuf;
+use std::rc::Rc;
 
 use bstr::BString;
-use git2::{ErrorCode, ObjectType};
+use git2::{ErrorCode, ObjectType, OdbLookupFlags};
 
-use super::{Error, ObjectFormat, Oid, Result, TreeEntry, commit_codec, tree_codec};
+use super::{Error, ObjectFormat, Oid, Result, TreeEntry, commit_codec, loose, tree_codec};
 use crate::base::Timestamp;
 
 /// Who made a commit, and when.
@@ -67,10 +69,11 @@ pub struct Cost {
     pub writes: u64,
 }
 
-/// Reads and writes objects. May be sent to another thread, not shared with one; see [`Objects::open_again`].
+/// Reads and writes objects. Stays on its thread.
 pub struct Objects {
-    pub(super) repo: git2::Repository,
+    pub(super) repo: Rc<git2::Repository>,
     pub(super) format: ObjectFormat,
+    folder: PathBuf,
     cost: Cell<Cost>,
     seen: RefCell<Seen>,
 }
@@ -111,12 +114,9 @@ impl ObjectFormat {
 }
 
 impl Objects {
-    pub(super) fn new(repo: git2::Repository, format: ObjectFormat) -> Self {
-        Self { repo, format, cost: Cell::default(), seen: RefCell::default() }
-    }
-    /// A second handle on the same objects, for another thread.
-    pub fn open_again(&self) -> Result<Self> {
-        Ok(Self::new(super::repo::open_git2(self.repo.path())?, self.format))
+    pub(super) fn new(repo: Rc<git2::Repository>, format: ObjectFormat) -> Self {
+        let folder = repo.commondir().join("objects");
+        Self { repo, format, folder, cost: Cell::default(), seen: RefCell::default() }
     }
     /// What was asked through this handle so far.
     pub fn cost(&self) -> Cost {
@@ -234,7 +234,7 @@ impl Objects {
         }
         let cost = self.cost.get();
         self.cost.set(Cost { reads: cost.reads + 1, ..cost });
-        if let Some((found, content)) = super::loose::read(&self.repo.commondir().join("objects"), self.format, oid)? {
+        if let Some((found, content)) = loose::read(&self.folder, self.format, oid)? {
             expect_kind(oid, found, kind)?;
             self.seen.borrow_mut().keep(oid, found, &content);
             return Ok(take(&content));
@@ -248,7 +248,21 @@ impl Objects {
     fn write(&self, kind: ObjectType, bytes: &[u8]) -> Result<Oid> {
         let cost = self.cost.get();
         self.cost.set(Cost { writes: cost.writes + 1, ..cost });
-        self.odb()?.write(kind, bytes).map(Oid::from_git2).map_err(Error::libgit2(format!("write a {kind}")))
+        let attempted = || format!("write a {kind}");
+        let id = git2::Oid::hash_object_ext(kind, bytes, self.format.git2()).map_err(Error::libgit2(attempted()))?;
+        let oid = Oid::from_git2(id);
+        if loose::freshen(&self.folder, oid)? {
+            return Ok(oid);
+        }
+        // Where libgit2 has it in a pack, it freshens that. It would list the packs anew before each object that is new,
+        // so those are written here.
+        let odb = self.odb()?;
+        if odb.exists_ext(id, OdbLookupFlags::NO_REFRESH) {
+            odb.write(kind, bytes).map_err(Error::libgit2(attempted()))?;
+        } else {
+            loose::write(&self.folder, oid, kind, bytes)?;
+        }
+        Ok(oid)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Refs in the `files` format, by libgit2. Cannot be had for any other format: libgit2 would list nothing without an error
 //! and write refs that git never sees.
 
-use std::path::Path;
+use std::rc::Rc;
 
 use git2::{ErrorClass, ErrorCode};
 
@@ -9,7 +9,7 @@ use super::{Capabilities, Error, Expected, ObjectFormat, Oid, RefEdit, RefName, 
 
 /// The store.
 pub(super) struct Libgit2Refs {
-    repo: git2::Repository,
+    repo: Rc<git2::Repository>,
 }
 
 impl std::fmt::Debug for Libgit2Refs {
@@ -19,18 +19,18 @@ impl std::fmt::Debug for Libgit2Refs {
 }
 
 impl Libgit2Refs {
-    /// Opens it.
+    /// The refs of an opened repository.
     ///
     /// # Errors
     /// A repository of another ref format, or one that libgit2 does not open.
-    pub fn open(git_dir: &Path, caps: &Capabilities) -> Result<Self> {
+    pub fn new(repo: &Rc<git2::Repository>, caps: &Capabilities) -> Result<Self> {
         if caps.ref_format != "files" || !caps.libgit2_opens {
             return Err(Error::Unsupported {
-                path: git_dir.to_owned(),
+                path: repo.path().to_owned(),
                 reason: format!("libgit2 cannot read refs of the format {}", caps.ref_format),
             });
         }
-        Ok(Self { repo: super::repo::open_git2(git_dir)? })
+        Ok(Self { repo: Rc::clone(repo) })
     }
 
     /// Turns what libgit2 says of a failed edit into what a caller can act on.

@@ -1,6 +1,7 @@
 //! A repository, found once: its folders, its capabilities and its stores.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::config::Config;
 use super::locate::{self, Place};
@@ -74,7 +75,11 @@ impl Repo {
         let config = Config::load(&git_dir, &common_dir, env, opened.as_ref().ok())?;
         let caps = Capabilities::find(&common_dir, &config, opened.is_ok())?;
         let (objects, refs): (_, Box<dyn RefStore>) = match opened {
-            Ok(repo) if caps.ref_format == "files" => (repo, Box::new(Libgit2Refs::open(&git_dir, &caps)?)),
+            Ok(repo) if caps.ref_format == "files" => {
+                let repo = Rc::new(repo);
+                let refs = Libgit2Refs::new(&repo, &caps)?;
+                (repo, Box::new(refs))
+            }
             opened => {
                 let refs = CliRefs::new(&git_dir, work_dir.as_deref(), env);
                 let objects = match opened {
@@ -85,7 +90,7 @@ impl Repo {
                         facade::open(&common_dir, caps.object_format)?
                     }
                 };
-                (objects, Box::new(refs))
+                (Rc::new(objects), Box::new(refs))
             }
         };
         let objects = Objects::new(objects, caps.object_format);
