@@ -7,7 +7,7 @@ use super::cli::Git;
 use super::{Repo, RepoEnv};
 
 /// One repository and all that is needed to look at it.
-pub(super) struct Bench {
+pub(crate) struct Bench {
     /// `sha256/reftable/linked`, for messages.
     pub kind: String,
     /// The worktree under test.

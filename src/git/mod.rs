@@ -21,7 +21,7 @@ pub mod index_write;
 mod locate;
 mod loose;
 #[cfg(test)]
-mod matrix;
+pub(crate) mod matrix;
 pub mod merge;
 pub mod mode;
 pub mod nested;

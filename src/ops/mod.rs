@@ -19,6 +19,7 @@ pub mod list;
 pub mod log;
 pub mod moving;
 pub mod native;
+pub mod net_changes;
 pub mod pre_push;
 pub mod pull;
 pub mod push;

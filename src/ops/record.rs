@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use super::net_changes::NetChanges;
 use super::state_record::StateChange;
 use super::{App, Caller, Result, state_file, state_record};
 use crate::agents::{self, Agent, Parsed, ParsedTurn};
@@ -352,10 +353,10 @@ impl Recording {
         self.refresh_live();
         let mut notices = Vec::new();
         // A tool's checkpoint takes over the state too.
-        let with_state = purpose.kind != Kind::Tool;
-        if with_state {
+        let mut changes = (purpose.kind != Kind::Tool).then(|| NetChanges::load(app)).transpose()?;
+        if let Some(changes) = &mut changes {
             state_file::take_in(app, &mut self, &mut notices)?;
-            self.edits.extend(state_record::advance(app, &self)?);
+            self.edits.extend(state_record::advance(app, &self, changes)?);
         }
         let demanded = self.state.write_file;
         let place = |at: usize| self.unread.rows.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
@@ -383,8 +384,11 @@ impl Recording {
             always: purpose.always,
         };
         let appended = store::append(&app.repo, &mut app.writers()?, self.tip.as_ref(), draft)?;
-        if with_state {
-            state_file::follow(app, &appended.tip, demanded, &mut notices)?;
+        if let Some(mut changes) = changes {
+            state_file::follow(app, &appended.tip, demanded, &mut changes, &mut notices)?;
+            if let Err(failure) = changes.keep(app) {
+                notices.push(format!("changes of the session: {failure}"));
+            }
         }
         Ok((appended, notices))
     }

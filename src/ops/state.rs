@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::net_changes::NetChanges;
 use super::record::{Purpose, Recording};
 use super::{App, Failure, FailureKind, Result, find, moving, save, settle, state_file, state_record};
 use crate::base::SessionId;
@@ -135,7 +136,7 @@ fn outcome(app: &App<'_>, tip: &Tip, saved: bool, notices: Vec<String>) -> Resul
         set: state_record::of_tip(app, tip)?.set,
         file: None,
         notices,
-        state: state_record::document(app, tip, state_file::copy(app)?.as_ref())?,
+        state: state_record::document(app, tip, &mut NetChanges::load(app)?)?,
     })
 }
 

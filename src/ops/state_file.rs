@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::net_changes::NetChanges;
 use super::record::Recording;
 use super::{App, Failure, FailureKind, Result, enable, state_record};
 use crate::base::file::{self, Durability};
@@ -17,7 +18,7 @@ use crate::engine::local;
 use crate::engine::store::Tip;
 use crate::features::state::merge;
 use crate::git::{Oid, tree};
-use crate::model::state::{FACTS, GitDiff, STATUSES, State};
+use crate::model::state::{FACTS, STATUSES, State};
 use crate::model::{Session, codec};
 
 /// The file's name where none is configured.
@@ -30,20 +31,11 @@ pub struct Copy {
     pub path: RepoPath,
     /// Whose state.
     pub session: SessionId,
-    /// The base commit and the tree that `git_diff` compares.
-    pub trees: Option<(Oid, Oid)>,
     /// The document.
     pub written: Map<String, Value>,
     /// The one before it, without facts: what lies there where we died between this note and the writing.
     #[serde(default)]
     pub before: Map<String, Value>,
-}
-
-impl Copy {
-    /// The patch in it.
-    pub fn git_diff(&self) -> Option<GitDiff> {
-        State::from_map(self.written.clone()).ok()?.git_diff
-    }
 }
 
 /// The file's path, as configured.
@@ -215,8 +207,14 @@ fn without_empty(map: Map<String, Value>) -> Map<String, Value> {
 }
 
 /// Writes the file after a save, where that is wanted. `demanded`: it was asked for, and what prevents it is an error.
-pub fn follow(app: &App<'_>, tip: &Tip, demanded: bool, notices: &mut Vec<String>) -> Result<()> {
-    match write(app, tip, demanded) {
+pub fn follow(
+    app: &App<'_>,
+    tip: &Tip,
+    demanded: bool,
+    changes: &mut NetChanges,
+    notices: &mut Vec<String>,
+) -> Result<()> {
+    match write(app, tip, demanded, changes) {
         Err(failure) if !demanded => {
             notices.push(format!("state file: {failure}"));
             Ok(())
@@ -225,7 +223,7 @@ pub fn follow(app: &App<'_>, tip: &Tip, demanded: bool, notices: &mut Vec<String
     }
 }
 
-fn write(app: &App<'_>, tip: &Tip, demanded: bool) -> Result<()> {
+fn write(app: &App<'_>, tip: &Tip, demanded: bool, changes: &mut NetChanges) -> Result<()> {
     if !(demanded || is_here(app, &tip.session) && is_automatic(app)?) {
         return Ok(());
     }
@@ -242,18 +240,16 @@ fn write(app: &App<'_>, tip: &Tip, demanded: bool) -> Result<()> {
     if !demanded && first && of_another && have.is_some() {
         return Ok(());
     }
-    let state = state_record::document(app, tip, known.as_ref())?;
+    let state = state_record::document(app, tip, changes)?;
     let bytes = state.encode()?;
-    let record = state_record::of_tip(app, tip)?;
     let copy = Copy {
         path: path.clone(),
         session: tip.session.id,
-        trees: Some((state_record::base(app, tip, &record)?, tip.code_tree)),
         written: state.to_map()?,
         before: known.as_ref().map(|copy| merge::without(copy.written.clone(), FACTS)).unwrap_or_default(),
     };
     let is_written = have.as_deref() == Some(bytes.as_slice());
-    if !is_written || known.is_none_or(|known| known.session != copy.session || known.trees != copy.trees) {
+    if !is_written || known.is_none_or(|known| known.session != copy.session) {
         set_copy(app, &copy)?;
     }
     if !is_written {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::net_changes::NetChanges;
 use super::record::Recording;
 use super::{App, Result, state_file};
 use crate::agents::Noted;
@@ -10,7 +11,7 @@ use crate::engine::layout;
 use crate::engine::store::Tip;
 use crate::features::state::{derive, git_diff, merge, next_prompts};
 use crate::git::tree::Edit;
-use crate::git::{FileMode, Oid, tree};
+use crate::git::{FileMode, Oid};
 use crate::model::codec;
 use crate::model::state::{FACTS, Files, Seen, State, StateRecord};
 
@@ -35,10 +36,10 @@ pub fn of_tip(app: &App<'_>, tip: &Tip) -> Result<StateRecord> {
 }
 
 /// The edit that stores the new record; `None` where the tip's says the same.
-pub fn advance(app: &App<'_>, recording: &Recording) -> Result<Option<Edit>> {
+pub fn advance(app: &App<'_>, recording: &Recording, changes: &mut NetChanges) -> Result<Option<Edit>> {
     let before = recording.tip.as_ref().map(|tip| layout::read_state(&app.repo.objects, tip.checkpoint.meta_tree));
     let before = before.transpose()?.flatten();
-    let record = next(app, recording, before.clone().unwrap_or_default())?;
+    let record = next(app, recording, before.clone().unwrap_or_default(), changes)?;
     if before.is_some_and(|before| before == record) {
         return Ok(None);
     }
@@ -46,7 +47,7 @@ pub fn advance(app: &App<'_>, recording: &Recording) -> Result<Option<Edit>> {
     Ok(Some((layout::state()?, Some((FileMode::File, blob)))))
 }
 
-fn next(app: &App<'_>, recording: &Recording, before: StateRecord) -> Result<StateRecord> {
+fn next(app: &App<'_>, recording: &Recording, before: StateRecord, changes: &mut NetChanges) -> Result<StateRecord> {
     let session = &recording.session;
     let change = &recording.state;
     let same_session = recording.tip.as_ref().filter(|tip| tip.session.id == session.id);
@@ -63,10 +64,7 @@ fn next(app: &App<'_>, recording: &Recording, before: StateRecord) -> Result<Sta
     read_on(app, recording, &mut record)?;
     let code = recording.code_tree().or(same_session.map(|tip| tip.code_tree));
     let files = match (record.base, code) {
-        (Some(base), Some(code)) => {
-            let changes = tree::diff(&app.repo.objects, app.repo.objects.read_commit(base)?.tree, code)?;
-            git_diff::files(&changes, &state_file::own_paths(app)?)
-        }
+        (Some(base), Some(code)) => git_diff::files(changes.between(app, base, code)?, &state_file::own_paths(app)?),
         _ => Files::default(),
     };
     let derived = derive::state(&record.derived, session, files);
@@ -144,13 +142,11 @@ pub fn cleared(recording: &Recording) -> StateRecord {
 }
 
 /// The whole state of a tip: what is stored, and the facts.
-pub fn document(app: &App<'_>, tip: &Tip, known: Option<&state_file::Copy>) -> Result<State> {
+pub fn document(app: &App<'_>, tip: &Tip, changes: &mut NetChanges) -> Result<State> {
     let record = of_tip(app, tip)?;
     let session = &tip.session;
     let stored = State::from_map(record.state.clone())?;
     let base = base(app, tip, &record)?;
-    let objects = &app.repo.objects;
-    let base_tree = objects.read_commit(base)?.tree;
     let own = state_file::own_paths(app)?;
     let mut state = State {
         session_id: session.label.clone().unwrap_or_else(|| session.id.to_string()),
@@ -158,15 +154,10 @@ pub fn document(app: &App<'_>, tip: &Tip, known: Option<&state_file::Copy>) -> R
         duration_minutes: crate::features::state::duration::minutes(session.active_ms),
         ..stored
     };
-    let changes = tree::diff(objects, base_tree, tip.code_tree)?;
-    state.files = git_diff::files(&changes, &own);
+    let changes = changes.between(app, base, tip.code_tree)?;
+    state.files = git_diff::files(changes, &own);
     if app.repo.config.bool("session.state.includeGitDiff")? != Some(false) {
-        // The patch is the one thing that takes time.
-        let have = known.filter(|copy| copy.trees == Some((base, tip.code_tree))).and_then(state_file::Copy::git_diff);
-        state.git_diff = Some(match have {
-            Some(diff) => diff,
-            None => git_diff::make(objects, base, &changes, &own)?,
-        });
+        state.git_diff = Some(git_diff::make(&app.repo.objects, base, changes, &own)?);
     }
     let facts: Map<String, Value> = record.set.into_iter().filter(|(key, _)| FACTS.contains(&key.as_str())).collect();
     if facts.is_empty() {

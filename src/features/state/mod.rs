@@ -1,6 +1,7 @@
 //! The state of a session, derived: what a transcript's notes, the session's record and its trees say about objectives,
 //! progress, errors and tests. Pure functions; `ops::state` reads and stores.
 
+pub mod changes;
 pub mod derive;
 pub mod diagnostics;
 pub mod duration;
