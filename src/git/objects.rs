@@ -78,7 +78,7 @@ pub struct Objects {
     seen: RefCell<Seen>,
 }
 
-/// Small objects that were read: a command comes back to the same commits and trees again and again, and each read of a
+/// Small objects that were read, trees and commits that were written: a command comes back to the same commits and trees again and again, and each read of a
 /// loose one takes half a dozen system calls. An object never changes.
 #[derive(Default)]
 struct Seen {
@@ -261,6 +261,9 @@ impl Objects {
             odb.write(kind, bytes).map_err(Error::libgit2(attempted()))?;
         } else {
             loose::write(&self.folder, oid, kind, bytes)?;
+        }
+        if kind != ObjectType::Blob {
+            self.seen.borrow_mut().keep(oid, kind, bytes);
         }
         Ok(oid)
     }

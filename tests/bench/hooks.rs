@@ -32,6 +32,11 @@ impl Bench {
         bench.git(&["add", "--all"]);
         bench.git(&["commit", "--quiet", "--message=first"]);
         bench.say("system", "a session");
+        if agent == "claude-code" {
+            // As it is used: with the state file, which a script that drives `generic` has not.
+            let enabled = bench.clean(env!("CARGO_BIN_EXE_session")).args(["enable", "--agent", agent]).output();
+            assert!(enabled.expect("starts").status.success());
+        }
         bench
     }
 
