@@ -1,7 +1,7 @@
 //! git's hooks beside those of others: theirs run as before, ours run too, and `disable` leaves every byte as it was.
 //!
-//! husky, lefthook and pre-commit are tried for real where `SESSION_TEST_TOOLS` names a folder with `node_modules/.bin`
-//! (`npm install husky lefthook`) and `venv/bin` (`pip install pre-commit`).
+//! husky, lefthook and pre-commit are tried for real where `SESSION_TEST_TOOLS`, else `target/hooktools` (`.ci/run` installs
+//! them there), is a folder with `node_modules/.bin` (husky, lefthook) and `venv/bin` (pre-commit).
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -232,10 +232,10 @@ fn a_folder_that_is_not_this_clones_alone_is_edited_only_when_asked() {
 /// Where a tool is installed; says so where it is not.
 #[expect(clippy::print_stderr, reason = "a test that cannot run here must be seen not to")]
 fn tool(name: &str) -> Option<(PathBuf, String)> {
-    let found = std::env::var_os("SESSION_TEST_TOOLS").map(PathBuf::from).and_then(|top| {
-        let folders = [top.join("node_modules/.bin"), top.join("venv/bin")];
-        folders.into_iter().find(|f| f.join(name).exists())
-    });
+    let usual = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/hooktools");
+    let top = std::env::var_os("SESSION_TEST_TOOLS").map_or_else(usual, PathBuf::from);
+    let folders = [top.join("node_modules/.bin"), top.join("venv/bin")];
+    let found = folders.into_iter().find(|folder| folder.join(name).exists());
     let Some(folder) = found else {
         eprintln!("SKIPPED: {name} is not installed (SESSION_TEST_TOOLS)");
         return None;
