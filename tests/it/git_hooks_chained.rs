@@ -229,6 +229,36 @@ fn a_folder_that_is_not_this_clones_alone_is_edited_only_when_asked() {
     }
 }
 
+#[test]
+fn the_lines_that_are_printed_do_what_is_promised_where_a_person_puts_them() {
+    let repo = repo(Shape::PLAIN, false);
+    with_remote(&repo);
+    let log = repo.sandbox.path().join("log");
+    for name in NAMES {
+        script(&repo, &format!(".githooks/{name}"), &kinds(&log)[0].1);
+    }
+    let base = repo.commit("the team's hooks");
+    repo.git(["config", "core.hooksPath", ".githooks"]);
+    let printed = repo.session(["enable"]).success().stderr;
+    for name in NAMES {
+        let (_, after) = printed.split_once(&format!("\n.githooks/{name}\n")).expect("each file is named");
+        let (lines, _) = after.split_once("\n\n").expect("its lines end");
+        let text = String::from_utf8(repo.read(format!(".githooks/{name}"))).expect("text");
+        let (first, rest) = text.split_once('\n').expect("a first line");
+        script(&repo, &format!(".githooks/{name}"), &format!("{first}\n{lines}\n{rest}"));
+    }
+    let (code, said) = (repo.session(["doctor"]).code, repo.session(["enable"]).success());
+    assert!(code == Some(0) && !said.stderr.contains("git-session: begin"), "{said}");
+    repo.git(["add", "--all"]);
+    life(&repo, 3, true);
+    assert_notes_are_right(&repo, &base, "by hand");
+    let told = told(&log);
+    for hook in NAMES {
+        assert!(told.iter().any(|line| line.starts_with(hook)), "{hook} runs as before: {told:?}");
+    }
+    assert!(told.iter().any(|line| line.starts_with("refs/heads/main ID refs/heads/main")), "with its input: {told:?}");
+}
+
 /// Where a tool is installed; says so where it is not.
 #[expect(clippy::print_stderr, reason = "a test that cannot run here must be seen not to")]
 fn tool(name: &str) -> Option<(PathBuf, String)> {
@@ -383,4 +413,57 @@ fn beside_husky() {
     let out = plain.session(["enable"]).success();
     assert!(out.stderr.contains(".husky/post-commit") && !out.stderr.contains(".husky/_/"), "{out}");
     beside("husky", Some(&path), &set_up, &["enable", "--write-hooks"]);
+}
+
+/// A tool that is installed over ours: found, and as `doctor` says, `enable` once more makes both run.
+fn installed_after_us(name: &str, path: &str, install: &dyn Fn(&TestRepo), again: &[&str]) {
+    let mut repo = repo(Shape::PLAIN, false);
+    repo.sandbox.set("PATH", path);
+    let before = state(&repo);
+    let _on = repo.session(["enable"]).success();
+    install(&repo);
+    let found = repo.session(["doctor"]);
+    let advice = again.join(" ");
+    assert_eq!(found.code, Some(1), "{name}: {found}");
+    assert!(
+        found.stdout.contains("was overwritten") && found.stdout.contains(&format!("`session {advice}`")),
+        "{found}"
+    );
+    let _again = repo.session(again).success();
+    let well = repo.session(["doctor"]);
+    assert_eq!(well.code, Some(0), "{name}: {well}");
+    let log = repo.sandbox.path().join("log");
+    fs::remove_file(&log).unwrap_or_default();
+    repo.commit("the tool");
+    assert_eq!(told(&log), ["post-commit"], "{name}");
+    assert_head_is_linked(&repo, name);
+    let _off = repo.session(["disable"]).success();
+    repo.git(["commit", "-q", "--allow-empty", "-m", "after us"]);
+    assert_eq!(told(&log), ["post-commit"; 2], "{name} goes on");
+    assert!(links(&repo, "HEAD").is_empty(), "{name}");
+    for line in state(&repo) {
+        assert!(!line.contains("git-session") && !line.contains("post-commit.old"), "{name}: {line} is left");
+    }
+    assert_eq!(state(&repo).len() - usize::from(name == "lefthook"), before.len(), "{name}: one hook more at most");
+}
+
+#[test]
+fn lefthook_installed_after_us_is_found_and_enable_makes_both_run() {
+    let Some((folder, path)) = tool("lefthook") else { return };
+    let install = |repo: &TestRepo| {
+        let hook = format!("post-commit:\n  commands:\n    x:\n      run: {}\n", note(repo, "post-commit"));
+        repo.write("lefthook.yml", hook);
+        run(repo, &folder.join("lefthook"), &["install"]);
+    };
+    installed_after_us("lefthook", &path, &install, &["enable"]);
+}
+
+#[test]
+fn husky_installed_after_us_is_found_and_enable_makes_both_run() {
+    let Some((folder, path)) = tool("husky") else { return };
+    let install = |repo: &TestRepo| {
+        run(repo, &folder.join("husky"), &[]);
+        repo.write(".husky/post-commit", format!("{}\n", note(repo, "post-commit")));
+    };
+    installed_after_us("husky", &path, &install, &["enable", "--write-hooks"]);
 }
