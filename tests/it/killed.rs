@@ -57,7 +57,7 @@ fn files(repo: &TestRepo) -> Vec<String> {
 }
 
 /// Two versions of a tree with a file that becomes a folder, deletions, modes and links; the session whose checkpoints they are.
-fn two_versions_of(repo: TestRepo) -> (TestRepo, String, Vec<String>, Vec<String>) {
+pub fn two_versions_of(repo: TestRepo) -> (TestRepo, String, Vec<String>, Vec<String>) {
     for name in ["a", "b/c", "deep/er/x", "gone/y", "swap"] {
         repo.write(name, format!("{name} one"));
     }
