@@ -4,7 +4,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -99,6 +99,17 @@ pub fn remove_leftovers(folder: &Path, limit: SystemTime) -> Result<()> {
 /// Makes a folder (and those above it) that only the user can enter.
 pub fn create_private_dir(path: &Path) -> Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::io("create the folder", path))
+}
+
+/// Makes the owner of one path that of another; only root can, and for anybody else there is nothing to do.
+pub fn give_to_owner_of(path: &Path, other: &Path) -> Result<()> {
+    let of = |path: &Path| fs::metadata(path).map(|m| (m.uid(), m.gid())).map_err(Error::io("look at", path));
+    let (is, wanted) = (of(path)?, of(other)?);
+    if is.0 == 0 && wanted.0 != 0 && rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(path, Some(wanted.0), Some(wanted.1))
+            .map_err(Error::io("change the owner of", path))?;
+    }
+    Ok(())
 }
 
 /// Appends one line; cuts the file's older half away when it passes `max_bytes`, so that logs stay bounded.

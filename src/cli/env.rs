@@ -30,6 +30,15 @@ impl Env {
         Self::from_pairs(cwd, std::env::vars_os())
     }
 
+    /// [`Self::of_process`] for a hook, which may be started in a folder that is gone: its name is empty then.
+    ///
+    /// # Errors
+    /// A `SESSION_*` variable cannot be read.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn of_hook() -> Result<Self> {
+        Self::from_pairs(std::env::current_dir().unwrap_or_default(), std::env::vars_os())
+    }
+
     /// From given variables.
     ///
     /// # Errors
@@ -63,7 +72,7 @@ impl Env {
         self.xdg("XDG_DATA_HOME", ".local/share")
     }
 
-    /// Where the list of the user's repositories lies: `XDG_STATE_HOME`, else `~/.local/state`.
+    /// Where the user's own log of hooks lies: `XDG_STATE_HOME`, else `~/.local/state`.
     pub fn state_home(&self) -> Option<PathBuf> {
         self.xdg("XDG_STATE_HOME", ".local/state")
     }
@@ -160,6 +169,11 @@ impl Env {
     /// `PATH`.
     pub fn search_path(&self) -> Option<OsString> {
         self.vars.get(OsStr::new("PATH")).cloned()
+    }
+
+    /// `SUDO_UID`: the user that `sudo` acts for.
+    pub fn sudo_uid(&self) -> Option<u32> {
+        self.text("SUDO_UID")?.parse().ok()
     }
 
     /// Names of the variables that begin with one of these.

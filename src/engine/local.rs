@@ -13,7 +13,7 @@ use crate::base::{SessionId, Timestamp};
 use crate::git::Repo;
 
 /// Bytes that the log may grow to before its older half is dropped.
-const LOG_BYTES: u64 = 256 * 1024;
+pub const LOG_BYTES: u64 = 256 * 1024;
 
 /// The folder shared by all worktrees, made where absent.
 pub fn shared_dir(repo: &Repo) -> Result<PathBuf> {
@@ -176,13 +176,16 @@ pub fn set_installed(repo: &Repo, files: &[Installed]) -> Result<()> {
 
 /// Appends a line to the log; hooks have nowhere else to say what went wrong.
 pub fn log(repo: &Repo, now: Timestamp, line: &str) -> Result<()> {
-    let dir = shared_dir(repo)?.join("log");
+    let shared = shared_dir(repo)?;
+    let dir = shared.join("log");
     file::create_private_dir(&dir)?;
-    Ok(file::append_line_bounded(
-        &dir.join("hooks.log"),
-        &format!("{now} {}", crate::base::text::sanitise(line)),
-        LOG_BYTES,
-    )?)
+    let path = dir.join("hooks.log");
+    file::append_line_bounded(&path, &format!("{now} {}", crate::base::text::sanitise(line)), LOG_BYTES)?;
+    // Root may have made them here for somebody else, who must be able to write to them.
+    for made in [shared, dir, path] {
+        file::give_to_owner_of(&made, &repo.common_dir)?;
+    }
+    Ok(())
 }
 
 /// A string from outside as one safe part of a path: letters, digits, `.`, `_` and `-` stay, the rest is percent-encoded;

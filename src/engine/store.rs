@@ -33,6 +33,12 @@ pub fn heads(repo: &Repo) -> Result<Vec<(SessionId, Oid)>> {
     Ok(refs.into_iter().filter_map(|(name, oid)| Some((name.as_session_head()?, oid))).collect())
 }
 
+/// Sessions whose head is there and names no object.
+pub fn broken_heads(repo: &Repo) -> Result<Vec<SessionId>> {
+    let refs = repo.refs.broken(RefName::session_heads_prefix())?;
+    Ok(refs.iter().filter_map(RefName::as_session_head).collect())
+}
+
 /// A session's tip; `None` where there is no such session.
 pub fn tip(repo: &Repo, id: SessionId) -> Result<Option<Tip>> {
     repo.refs.read(&RefName::session_head(id))?.map(|oid| load(repo, oid)).transpose()

@@ -34,6 +34,9 @@ pub trait RefStore: std::fmt::Debug {
     /// All refs whose full name starts with `prefix` (which ends in `/`), in the order of their names.
     fn list(&self, prefix: &str) -> Result<Vec<(RefName, Oid)>>;
 
+    /// Refs below `prefix` that are there and hold no object id; [`RefStore::list`] leaves them out.
+    fn broken(&self, prefix: &str) -> Result<Vec<RefName>>;
+
     /// Makes one edit, or none.
     ///
     /// # Errors
@@ -112,17 +115,32 @@ mod tests {
     }
 
     #[test]
-    fn one_broken_ref_does_not_hide_the_others() {
+    fn one_broken_ref_does_not_hide_the_others_and_is_named() {
         let bench = Bench::plain();
         let repo = bench.repo();
+        let by_git = crate::git::refs_cli::CliRefs::new(&repo.git_dir, None, &crate::git::repo::RepoEnv::default());
+        let stores: [&dyn RefStore; 2] = [&*repo.refs, &by_git];
+        let prefix = RefName::session_heads_prefix();
         let ids = IdSource::seeded(1);
         let head = repo.head().expect("reads").commit.expect("born");
         let name = RefName::session_head(ids.session());
         let edit = RefEdit { name: name.clone(), new: Some(head), expected: Expected::Absent, message: String::new() };
         repo.refs.update(&edit).expect("makes it");
         let broken = RefName::session_head(ids.session());
-        std::fs::write(repo.common_dir.join(broken.as_str()), "not an id\n").expect("writes");
-        assert_eq!(repo.refs.list(RefName::session_heads_prefix()).expect("lists"), [(name, head)]);
-        assert!(repo.refs.read(&broken).is_err());
+        let place = repo.common_dir.join(broken.as_str());
+        let mut lock = place.clone();
+        lock.set_extension("lock");
+        std::fs::write(lock, "").expect("writes");
+        for content in ["", "not an id\n", "0123\n"] {
+            std::fs::write(&place, content).expect("writes");
+            for store in stores {
+                let kind = store.kind();
+                assert_eq!(store.list(prefix).expect("lists"), [(name.clone(), head)], "{kind} {content:?}");
+                assert_eq!(store.broken(prefix).expect("lists"), [broken.clone()], "{kind} {content:?}");
+            }
+            assert!(!matches!(repo.refs.read(&broken), Ok(Some(_))), "{content:?}");
+        }
+        std::fs::remove_file(&place).expect("removes");
+        assert!(stores.iter().all(|store| store.broken(prefix).is_ok_and(|found| found.is_empty())));
     }
 }

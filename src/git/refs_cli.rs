@@ -69,6 +69,23 @@ impl RefStore for CliRefs {
         Ok(found)
     }
 
+    fn broken(&self, prefix: &str) -> Result<Vec<RefName>> {
+        let attempted = format!("list the refs {prefix}");
+        let out = self.git().args(["for-each-ref", "--format=", prefix]).output()?;
+        if !out.ok() {
+            return Err(failure(&attempted, &out));
+        }
+        // git names them on standard error, and only there.
+        let named = |line: &[u8]| {
+            let line = line.to_str().ok()?;
+            let (_, name) = line.split_once("ignoring broken ref ")?;
+            RefName::from_git(name).ok()
+        };
+        let mut broken: Vec<RefName> = out.stderr.lines().filter_map(named).collect();
+        broken.sort();
+        Ok(broken)
+    }
+
     fn update(&self, edit: &RefEdit) -> Result<()> {
         let mut git = self.git().args(["update-ref", "--no-deref"]);
         if !edit.message.is_empty() {

@@ -87,6 +87,31 @@ impl RefStore for Libgit2Refs {
         Ok(found)
     }
 
+    fn broken(&self, prefix: &str) -> Result<Vec<RefName>> {
+        let listed = self.list(prefix)?;
+        let common = self.repo.commondir();
+        let mut broken = Vec::new();
+        // Only a loose ref can be broken by itself. A folder that cannot be read has no more to tell than the list.
+        let mut paths = vec![common.join(prefix)];
+        while let Some(path) = paths.pop() {
+            if let Ok(entries) = std::fs::read_dir(&path) {
+                paths.extend(entries.flatten().map(|entry| entry.path()));
+                continue;
+            }
+            let full = path.strip_prefix(common).ok().and_then(Path::to_str);
+            let Some(name) = full.and_then(|full| RefName::from_git(full).ok()) else { continue };
+            if listed.binary_search_by(|(known, _)| known.cmp(&name)).is_ok() {
+                continue;
+            }
+            // One that was made or removed since the listing is sound.
+            if !matches!(self.read(&name), Ok(Some(_))) && path.symlink_metadata().is_ok() {
+                broken.push(name);
+            }
+        }
+        broken.sort();
+        Ok(broken)
+    }
+
     fn update(&self, edit: &RefEdit) -> Result<()> {
         let name = edit.name.as_str();
         match (edit.new, edit.expected) {

@@ -53,11 +53,11 @@ fn windows_of_others(app: &App<'_>, tip: &Tip, target: &Checkpoint) -> Result<Ve
     let own = layout::read_rows(&app.repo.objects, tip.checkpoint.meta_tree, &tip.session, 0)?;
     let mut windows = Vec::new();
     for found in find::all(app)? {
-        let Ok(session) = found.session else { continue };
+        let (Ok(session), Some(tip_there)) = (found.session, found.tip) else { continue };
         if found.id == tip.session.id || session.worktree != here || session.updated_at < target.time {
             continue;
         }
-        let tree = app.repo.objects.read_commit(found.tip)?.tree;
+        let tree = app.repo.objects.read_commit(tip_there)?.tree;
         for row in layout::read_rows(&app.repo.objects, tree, &session, 0)? {
             let Some(start) = row.start_checkpoint() else { continue };
             let shared = own.iter().find(|o| o.start_checkpoint() == Some(start) && o.started_at == row.started_at);

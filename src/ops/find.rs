@@ -14,8 +14,8 @@ use crate::model::Session;
 pub struct Found {
     /// The id, from the ref.
     pub id: SessionId,
-    /// The tip.
-    pub tip: Oid,
+    /// The tip; `None` where the ref itself is damaged.
+    pub tip: Option<Oid>,
     /// The record.
     pub session: Result<Session>,
     /// The remote that it was pulled from, where it has no head here.
@@ -26,7 +26,13 @@ pub struct Found {
 pub fn all(app: &App<'_>) -> Result<Vec<Found>> {
     let heads = store::heads(&app.repo)?.into_iter();
     let mut found: Vec<Found> =
-        heads.map(|(id, tip)| Found { id, tip, session: read(app, tip), remote: None }).collect();
+        heads.map(|(id, tip)| Found { id, tip: Some(tip), session: read(app, tip), remote: None }).collect();
+    for id in store::broken_heads(&app.repo)? {
+        // Reading it again says what is wrong.
+        let session = store::tip(&app.repo, id).map_err(Failure::from);
+        let session = session.and_then(|tip| tip.map(|tip| tip.session).ok_or_else(|| nowhere(id)));
+        found.push(Found { id, tip: None, session, remote: None });
+    }
     newest_first(&mut found);
     Ok(found)
 }
@@ -39,8 +45,9 @@ pub fn pulled(app: &App<'_>) -> Result<Vec<Found>> {
     }
     let own: HashSet<SessionId> = store::heads(&app.repo)?.into_iter().map(|(id, _)| id).collect();
     let only_there = tracked.into_iter().filter(|(_, id, _)| !own.contains(id));
-    let mut found: Vec<Found> =
-        only_there.map(|(remote, id, tip)| Found { id, tip, session: read(app, tip), remote: Some(remote) }).collect();
+    let mut found: Vec<Found> = only_there
+        .map(|(remote, id, tip)| Found { id, tip: Some(tip), session: read(app, tip), remote: Some(remote) })
+        .collect();
     newest_first(&mut found);
     let mut seen = HashSet::new();
     found.retain(|f| seen.insert(f.id));
@@ -78,6 +85,13 @@ fn newest_first(found: &mut [Found]) {
         let time = |f: &Found| f.session.as_ref().ok().map(|s| s.updated_at);
         time(b).cmp(&time(a)).then(a.id.cmp(&b.id))
     });
+}
+
+/// A ref that points at a ref that is not there.
+fn nowhere(id: SessionId) -> Failure {
+    let name = RefName::session_head(id);
+    Failure::new(FailureKind::Damaged, "object.damaged", format!("damaged: {name}: it leads to nothing"))
+        .hint("`git fsck` tells more.")
 }
 
 fn read(app: &App<'_>, tip: Oid) -> Result<Session> {
@@ -129,8 +143,8 @@ pub fn load(app: &App<'_>, id: SessionId) -> Result<Tip> {
     if let Some(tip) = store::tip(&app.repo, id)? {
         return Ok(tip);
     }
-    let found = pulled(app)?.into_iter().find(|f| f.id == id).ok_or(crate::engine::Error::NoSession(id))?;
-    Ok(store::load(&app.repo, found.tip)?)
+    let found = pulled(app)?.into_iter().find(|f| f.id == id).and_then(|f| f.tip);
+    Ok(store::load(&app.repo, found.ok_or(crate::engine::Error::NoSession(id))?)?)
 }
 
 /// The session meant when none is named; `None` where there is none at all.

@@ -143,7 +143,8 @@ pub fn uninstall(app: &App<'_>) -> Result<Plan> {
             let known = kept.hooks.iter().find(|h| absolute(app, &h.path) == path);
             plan.edits.extend(take_out(&path, known)?);
             for suffix in MOVED {
-                let moved = known.map(|k| KeptHook { aside: false, ..k.clone() });
+                // What another tool moved out of its way and holds nothing of others was ours.
+                let moved = known.map(|k| KeptHook { aside: false, created: true, ..k.clone() });
                 plan.edits.extend(take_out(&folder.join(format!("{name}{suffix}")), moved.as_ref())?);
             }
         }

@@ -171,7 +171,7 @@ fn chosen(app: &App<'_>, options: &Options) -> Result<Vec<Tip>> {
     if options.all {
         for found in find::all(app)? {
             found.session?;
-            tips.push(store::load(&app.repo, found.tip)?);
+            tips.extend(found.tip.map(|tip| store::load(&app.repo, tip)).transpose()?);
         }
     } else if options.sessions.is_empty() {
         tips.push(find::session(app, None)?);

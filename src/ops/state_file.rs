@@ -16,7 +16,7 @@ use crate::base::file::{self, Durability};
 use crate::base::{Error as BaseError, RepoPath, SessionId};
 use crate::engine::local;
 use crate::engine::store::Tip;
-use crate::features::state::merge;
+use crate::features::state::{merge, next_prompts};
 use crate::git::{Oid, tree};
 use crate::model::state::{FACTS, STATUSES, State};
 use crate::model::{Session, codec};
@@ -36,6 +36,9 @@ pub struct Copy {
     /// The one before it, without facts: what lies there where we died between this note and the writing.
     #[serde(default)]
     pub before: Map<String, Value>,
+    /// Which of `written`'s next prompts nobody set: an editor that leaves them in the list does not set them.
+    #[serde(default)]
+    pub derived_prompts: Vec<String>,
 }
 
 /// The file's path, as configured.
@@ -175,11 +178,14 @@ fn changes(app: &App<'_>, recording: &Recording, notices: &mut Vec<String>) -> R
     if known.as_ref().is_some_and(|copy| opinions == copy.before) {
         return Ok(Map::new());
     }
-    let before = known.map(|copy| copy.written);
     // As it stands there: a key that was taken out is given back to what is derived.
     let after: Map<String, Value> = codec::decode("a state file", &bytes)?;
-    let patch = match &before {
-        Some(before) => merge::without(merge::changes(before, &after), FACTS),
+    let patch = match &known {
+        Some(copy) => {
+            let mut patch = merge::without(merge::changes(&copy.written, &after), FACTS);
+            next_prompts::without_derived(&mut patch, &copy.derived_prompts);
+            patch
+        }
         // A file that we never wrote: all that it says, but not what it leaves empty.
         None => merge::without(without_empty(after), FACTS),
     };
@@ -242,14 +248,18 @@ fn write(app: &App<'_>, tip: &Tip, demanded: bool, changes: &mut NetChanges) -> 
     }
     let state = state_record::document(app, tip, changes)?;
     let bytes = state.encode()?;
+    let record = state_record::of_tip(app, tip)?;
+    let set_prompts = next_prompts::set_in(&record.set).unwrap_or_default();
     let copy = Copy {
         path: path.clone(),
         session: tip.session.id,
         written: state.to_map()?,
         before: known.as_ref().map(|copy| merge::without(copy.written.clone(), FACTS)).unwrap_or_default(),
+        derived_prompts: state.next_prompts.iter().filter(|p| !set_prompts.contains(p)).cloned().collect(),
     };
     let is_written = have.as_deref() == Some(bytes.as_slice());
-    if !is_written || known.is_none_or(|known| known.session != copy.session) {
+    let is_noted = |known: &Copy| known.session == copy.session && known.derived_prompts == copy.derived_prompts;
+    if !is_written || !known.as_ref().is_some_and(is_noted) {
         set_copy(app, &copy)?;
     }
     if !is_written {

@@ -70,9 +70,12 @@ fn next(app: &App<'_>, recording: &Recording, before: StateRecord, changes: &mut
     let derived = derive::state(&record.derived, session, files);
     let mut map = derived.to_map()?;
     merge::merge_patch(&mut map, &record.set);
-    if !record.set.contains_key("next_prompts") {
+    let set_prompts = next_prompts::set_in(&record.set);
+    // An imported list shows as it is until the next save, as the facts do.
+    if set_prompts.is_none() || !change.keeps_facts {
         let merged = State::from_map(map.clone())?;
-        let prompts = next_prompts::of(&merged, record.derived.test_command.as_deref());
+        let derived = next_prompts::of(&merged, record.derived.test_command.as_deref());
+        let prompts = next_prompts::with_set(set_prompts.unwrap_or_default(), derived);
         map.insert("next_prompts".to_owned(), prompts.into());
     }
     let elsewhere = |key: &str| FACTS.contains(&key) && key != "files";

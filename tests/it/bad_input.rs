@@ -182,6 +182,21 @@ fn a_session_whose_record_is_damaged_is_named_and_nothing_is_done_with_it() {
 }
 
 #[test]
+fn a_session_whose_ref_is_damaged_is_named_and_the_others_are_listed() {
+    for content in ["", "not an id\n", "0123456789\n", "ref: refs/heads/nowhere\n"] {
+        let (repo, whole) = two_sessions();
+        fs::write(repo.at(format!(".git/{}", head(NATIVE))), content).expect("writes");
+        for verb in [&["show", NATIVE][..], &["show", &NATIVE[..8]], &["rewind", "code", "-s", NATIVE]] {
+            let out = repo.sandbox.session(repo.path(), verb);
+            // For git too, a ref that leads nowhere is none.
+            let code = if content.starts_with("ref:") { 3 } else { 7 };
+            assert_eq!(out.code, Some(code), "{content:?} {verb:?}\n{out}");
+        }
+        the_others_are_whole(&repo, &whole, true);
+    }
+}
+
+#[test]
 fn a_damaged_piece_of_a_session_stops_only_what_needs_it() {
     let tip = head(NATIVE);
     let needs: [(&str, &[&[&str]]); 4] = [

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use crate::git_hooks::repo;
+use crate::killed::{killed_at, runs, two_versions_of};
 use crate::support::repo::{Shape, TestRepo, matrix};
 
 /// What `doctor` says, and its exit code.
@@ -123,6 +124,41 @@ fn an_interrupted_restore_is_found_and_settled() {
     repo.write(".git/session/journal", "{}");
     assert_eq!(codes(&repo), ["restore.interrupted"]);
     assert!(repo.at(".git/session/journal").exists(), "looking changes nothing");
+}
+
+#[test]
+fn an_interrupted_restore_is_settled_when_told_to() {
+    if !runs("strace", &["-V"]) {
+        return;
+    }
+    let (mut finished, mut half_done) = (0, 0);
+    for n in 1..40 {
+        let (repo, id, one, two) = two_versions_of(TestRepo::new());
+        if !killed_at(&repo, "renameat,renameat2", n, &["rewind", "code", "1", "--all", "-s", &id]) {
+            break;
+        }
+        if !repo.at(".git/session/journal").exists() {
+            continue;
+        }
+        let left = repo.listing();
+        half_done += u32::from(left != one && left != two);
+        assert_eq!(codes(&repo), ["restore.interrupted"], "{n}");
+        assert_eq!(repo.listing(), left, "looking changes nothing: {n}");
+        let told = repo.session(["doctor"]);
+        assert!(told.stdout.contains("`session doctor --fix`"), "{told}");
+        let (code, said) = doctor(&repo, &["--fix"]);
+        assert_eq!((code, &said["findings"][0]["fixed"]), (0, &true.into()), "{n}: {said}");
+        let message = said["findings"][0]["message"].as_str().expect("a text");
+        let now = repo.listing();
+        let is_finished = message.contains("finished");
+        assert_eq!(now, if is_finished { one } else { two.clone() }, "{n}: {message}");
+        finished += u32::from(is_finished);
+        assert_eq!(codes(&repo), [""; 0], "{n}");
+        let _forth = repo.session(["rewind", "code", "2", "--all", "-s", &id]).success();
+        assert_eq!(repo.listing(), two, "{n}: work goes on");
+        repo.assert_sound();
+    }
+    assert!(finished > 0 && half_done > 0, "{finished} were finished, {half_done} were half done");
 }
 
 #[test]

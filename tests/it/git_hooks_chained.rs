@@ -1,7 +1,7 @@
 //! git's hooks beside those of others: theirs run as before, ours run too, and `disable` leaves every byte as it was.
 //!
-//! husky, lefthook and pre-commit are tried for real where `SESSION_TEST_TOOLS` names a folder with `node_modules/.bin`
-//! (`npm install husky lefthook`) and `venv/bin` (`pip install pre-commit`).
+//! husky, lefthook and pre-commit are tried for real where `SESSION_TEST_TOOLS`, else `target/hooktools` (`.ci/run` installs
+//! them there), is a folder with `node_modules/.bin` (husky, lefthook) and `venv/bin` (pre-commit).
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -33,7 +33,9 @@ fn bytes_of(folder: &Path) -> Vec<String> {
 /// What must be as before once `disable` ran.
 fn state(repo: &TestRepo) -> Vec<String> {
     let mut all = bytes_of(&repo.at(".git/hooks"));
-    all.push(fs::read_to_string(repo.at(".git/config")).expect("reads"));
+    for file in ["config", "info/exclude"] {
+        all.push(fs::read_to_string(repo.at(format!(".git/{file}"))).expect("reads"));
+    }
     all.push(repo.git(["status", "--porcelain"]));
     all
 }
@@ -64,14 +66,14 @@ fn kinds(log: &Path) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// What happens in a repository: commits, an amend, a merge, a rebase, a cherry-pick, pushes.
-fn life(repo: &TestRepo, linked: bool) {
+/// What happens in a repository: so many commits, an amend, a rebase of five, a merge, a cherry-pick, a push.
+fn life(repo: &TestRepo, commits: usize, linked: bool) {
     let check = |what: &str| {
         if linked {
             assert_head_is_linked(repo, what);
         }
     };
-    for n in 0..3 {
+    for n in 0..commits {
         repo.write("a", format!("{n}\n"));
         repo.git(["commit", "-q", "-a", "-m", &format!("commit {n}")]);
         check("commit");
@@ -132,7 +134,7 @@ fn hooks_of_any_language_run_as_before_beside_ours_and_come_back_to_the_byte() {
                 let again = repo.session(["enable", "--json"]).success().json();
                 assert_eq!(again["changes"].as_array().expect("a list").len(), 0, "{kind}: {again}");
             }
-            life(&repo, enabled);
+            life(&repo, 3, enabled);
             let told = told(&log);
             if enabled {
                 assert_eq!(told, told_before, "{kind}: their hooks ran as before, with the same to read");
@@ -227,13 +229,43 @@ fn a_folder_that_is_not_this_clones_alone_is_edited_only_when_asked() {
     }
 }
 
+#[test]
+fn the_lines_that_are_printed_do_what_is_promised_where_a_person_puts_them() {
+    let repo = repo(Shape::PLAIN, false);
+    with_remote(&repo);
+    let log = repo.sandbox.path().join("log");
+    for name in NAMES {
+        script(&repo, &format!(".githooks/{name}"), &kinds(&log)[0].1);
+    }
+    let base = repo.commit("the team's hooks");
+    repo.git(["config", "core.hooksPath", ".githooks"]);
+    let printed = repo.session(["enable"]).success().stderr;
+    for name in NAMES {
+        let (_, after) = printed.split_once(&format!("\n.githooks/{name}\n")).expect("each file is named");
+        let (lines, _) = after.split_once("\n\n").expect("its lines end");
+        let text = String::from_utf8(repo.read(format!(".githooks/{name}"))).expect("text");
+        let (first, rest) = text.split_once('\n').expect("a first line");
+        script(&repo, &format!(".githooks/{name}"), &format!("{first}\n{lines}\n{rest}"));
+    }
+    let (code, said) = (repo.session(["doctor"]).code, repo.session(["enable"]).success());
+    assert!(code == Some(0) && !said.stderr.contains("git-session: begin"), "{said}");
+    repo.git(["add", "--all"]);
+    life(&repo, 3, true);
+    assert_notes_are_right(&repo, &base, "by hand");
+    let told = told(&log);
+    for hook in NAMES {
+        assert!(told.iter().any(|line| line.starts_with(hook)), "{hook} runs as before: {told:?}");
+    }
+    assert!(told.iter().any(|line| line.starts_with("refs/heads/main ID refs/heads/main")), "with its input: {told:?}");
+}
+
 /// Where a tool is installed; says so where it is not.
 #[expect(clippy::print_stderr, reason = "a test that cannot run here must be seen not to")]
 fn tool(name: &str) -> Option<(PathBuf, String)> {
-    let found = std::env::var_os("SESSION_TEST_TOOLS").map(PathBuf::from).and_then(|top| {
-        let folders = [top.join("node_modules/.bin"), top.join("venv/bin")];
-        folders.into_iter().find(|f| f.join(name).exists())
-    });
+    let usual = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/hooktools");
+    let top = std::env::var_os("SESSION_TEST_TOOLS").map_or_else(usual, PathBuf::from);
+    let folders = [top.join("node_modules/.bin"), top.join("venv/bin")];
+    let found = folders.into_iter().find(|folder| folder.join(name).exists());
     let Some(folder) = found else {
         eprintln!("SKIPPED: {name} is not installed (SESSION_TEST_TOOLS)");
         return None;
@@ -243,87 +275,195 @@ fn tool(name: &str) -> Option<(PathBuf, String)> {
 }
 
 #[track_caller]
-fn run(repo: &TestRepo, program: &str, args: &[&str]) {
+fn run(repo: &TestRepo, program: &Path, args: &[&str]) {
+    let program = program.to_str().expect("UTF-8");
     let out = repo.sandbox.command(program, repo.path()).args(args).output().expect("starts");
     assert!(out.status.success(), "{program} {args:?}: {out:?}");
 }
 
-/// Lives beside a tool, with and without an agent; the tool's hook ran each time, and all comes back.
-fn beside(name: &str, set_up: &dyn Fn(&TestRepo, &Path), enable: &[&str]) {
-    let Some((folder, path)) = tool(name) else { return };
-    for with_agent in [false, true] {
+/// Every commit since `base` is linked, and to nothing but checkpoints that hold its files, or those of the commit that it
+/// was before it was rewritten.
+fn assert_notes_are_right(repo: &TestRepo, base: &str, what: &str) {
+    let of = |format: &str, commit: &str| repo.git(["log", "-1", &format!("--format={format}"), commit]);
+    let commits = repo.git(["rev-list", "main", "topic", &format!("^{base}")]);
+    for commit in commits.lines() {
+        let subject = of("%s", commit);
+        let linked = links(repo, commit);
+        assert!(!linked.is_empty(), "{what}: {subject} is not linked");
+        for (session, number, checkpoint) in linked {
+            let said = of("%(trailers:key=Session,valueonly)%(trailers:key=Checkpoint,valueonly)", &checkpoint);
+            let said: Vec<&str> = said.lines().collect();
+            assert_eq!(said, [session.as_str(), &number.to_string()], "{what}: {subject}");
+            repo.git(["merge-base", "--is-ancestor", &checkpoint, &format!("refs/sessions/heads/{session}")]);
+            let holds_it = of("%T", &format!("{checkpoint}^")) == of("%T", commit);
+            let made_for = of("%(trailers:key=Base,valueonly)", &checkpoint);
+            assert!(holds_it || of("%s", made_for.trim()) == subject, "{what}: {subject} is linked to {number}");
+        }
+    }
+}
+
+/// A life of twenty commits beside a tool: without us, with us, and with us and an agent. The tool's hooks run the same each
+/// time, the notes are right, and `disable` leaves the tool's files and hooks as they were.
+fn beside(name: &str, path: Option<&str>, set_up: &dyn Fn(&TestRepo), enable: &[&str]) {
+    let mut alone = Vec::new();
+    for (enabled, with_agent) in [(false, false), (true, false), (true, true)] {
         let mut repo = repo(Shape::PLAIN, false);
-        repo.sandbox.set("PATH", path.clone());
+        if let Some(path) = path {
+            repo.sandbox.set("PATH", path);
+        }
         with_remote(&repo);
         let log = repo.sandbox.path().join("log");
-        set_up(&repo, &folder.join(name));
-        repo.commit("the tool");
+        set_up(&repo);
+        let base = repo.commit("the tool");
         fs::remove_file(&log).unwrap_or_default();
         let before = (state(&repo), repo.listing());
-        let _on = repo.session(enable).success();
+        if enabled {
+            let _on = repo.session(enable).success();
+            repo.git(["add", "--all"]);
+        }
         let agent = Agent::new(&repo, "one");
         if with_agent {
+            agent.start();
             agent.prompt("x");
         }
-        repo.git(["add", "--all"]);
-        life(&repo, true);
+        life(&repo, 20, enabled);
+        let told = told(&log);
+        if !enabled {
+            for hook in NAMES {
+                assert!(told.iter().any(|line| line.contains(hook)), "{name} runs {hook}: {told:?}");
+            }
+            alone = told;
+            continue;
+        }
+        assert_eq!(told, alone, "{name}: its hooks ran as without us");
+        assert_notes_are_right(&repo, &base, name);
         assert_eq!(repo.hook_log(), "", "{name}");
-        let ran = fs::read_to_string(&log).unwrap_or_default();
-        assert!(ran.lines().filter(|l| l.contains("theirs")).count() >= 10, "{name}: {ran}");
         if with_agent {
             agent.end();
+            agent.leave();
         }
-        repo.git(["checkout", "-q", "topic~5"]);
         let _off = repo.session(["disable"]).success();
+        // The last of the state is what git's status says of the work tree, which went on.
         let after = (state(&repo), repo.listing());
         assert_eq!(after.0[..after.0.len() - 1], before.0[..before.0.len() - 1], "{name}: hooks and configuration");
+        let is_of_life =
+            |line: &&String| ["\"a\"", "\"t0\"", "\"t1\"", "\"t2\"", "\"t4\""].iter().any(|f| line.ends_with(f));
+        let theirs = |listing: &[String]| listing.iter().filter(|line| !is_of_life(line)).cloned().collect::<Vec<_>>();
+        assert_eq!(theirs(&after.1), theirs(&before.1), "{name}: files");
     }
+}
+
+/// What a hook of a tool runs: notes that it ran.
+fn note(repo: &TestRepo, hook: &str) -> String {
+    format!("echo {hook} >>{}", repo.sandbox.path().join("log").display())
+}
+
+#[test]
+fn beside_plain_scripts() {
+    let set_up = |repo: &TestRepo| {
+        let text = &kinds(&repo.sandbox.path().join("log"))[0].1;
+        for name in NAMES {
+            script(repo, &format!(".git/hooks/{name}"), text);
+        }
+    };
+    beside("plain scripts", None, &set_up, &["enable"]);
 }
 
 #[test]
 fn beside_lefthook() {
-    let set_up = |repo: &TestRepo, program: &Path| {
-        let log = repo.sandbox.path().join("log");
-        let run = format!("echo theirs >>{}", log.display());
-        repo.write("lefthook.yml", format!("post-commit:\n  commands:\n    x:\n      run: {run}\npost-checkout:\n  commands:\n    x:\n      run: {run}\n"));
-        self::run(repo, program.to_str().expect("UTF-8"), &["install"]);
+    let Some((folder, path)) = tool("lefthook") else { return };
+    let set_up = |repo: &TestRepo| {
+        let hooks = NAMES.map(|hook| format!("{hook}:\n  commands:\n    x:\n      run: {}\n", note(repo, hook)));
+        repo.write("lefthook.yml", hooks.concat());
+        run(repo, &folder.join("lefthook"), &["install"]);
     };
-    beside("lefthook", &set_up, &["enable"]);
+    beside("lefthook", Some(&path), &set_up, &["enable"]);
 }
 
 #[test]
 fn beside_pre_commit() {
-    let set_up = |repo: &TestRepo, program: &Path| {
-        let log = repo.sandbox.path().join("log");
-        repo.write(
-            ".pre-commit-config.yaml",
+    let Some((folder, path)) = tool("pre-commit") else { return };
+    let set_up = |repo: &TestRepo| {
+        let hook = |name: &str| {
             format!(
-                "repos:\n- repo: local\n  hooks:\n  - id: x\n    name: x\n    language: system\n    entry: sh -c 'echo theirs >>{}'\n    always_run: true\n    pass_filenames: false\n    stages: [post-commit, post-checkout]\n",
-                log.display()
-            ),
-        );
-        let program = program.to_str().expect("UTF-8");
-        for kind in ["post-commit", "post-checkout"] {
-            run(repo, program, &["install", "-t", kind]);
-        }
+                "  - id: {name}\n    name: x\n    language: system\n    entry: sh -c '{}'\n    always_run: true\n    pass_filenames: false\n    stages: [{name}]\n",
+                note(repo, name)
+            )
+        };
+        let hooks = NAMES.map(hook).concat();
+        repo.write(".pre-commit-config.yaml", format!("repos:\n- repo: local\n  hooks:\n{hooks}"));
+        let types = NAMES.map(|name| ["-t", name]).concat();
+        run(repo, &folder.join("pre-commit"), &[&["install"], types.as_slice()].concat());
     };
-    beside("pre-commit", &set_up, &["enable"]);
+    beside("pre-commit", Some(&path), &set_up, &["enable"]);
 }
 
 #[test]
 fn beside_husky() {
-    let set_up = |repo: &TestRepo, program: &Path| {
-        run(repo, program.to_str().expect("UTF-8"), &[]);
-        let log = repo.sandbox.path().join("log");
-        for name in ["post-commit", "post-checkout"] {
-            repo.write(format!(".husky/{name}"), format!("echo theirs >>{}\n", log.display()));
+    let Some((folder, path)) = tool("husky") else { return };
+    let set_up = |repo: &TestRepo| {
+        run(repo, &folder.join("husky"), &[]);
+        for name in NAMES {
+            repo.write(format!(".husky/{name}"), format!("{}\n", note(repo, name)));
         }
     };
-    let Some((_, path)) = tool("husky") else { return };
     let mut plain = repo(Shape::PLAIN, false);
-    plain.sandbox.set("PATH", path);
-    set_up(&plain, &tool("husky").expect("just found").0.join("husky"));
+    plain.sandbox.set("PATH", path.clone());
+    set_up(&plain);
     let out = plain.session(["enable"]).success();
     assert!(out.stderr.contains(".husky/post-commit") && !out.stderr.contains(".husky/_/"), "{out}");
-    beside("husky", &set_up, &["enable", "--write-hooks"]);
+    beside("husky", Some(&path), &set_up, &["enable", "--write-hooks"]);
+}
+
+/// A tool that is installed over ours: found, and as `doctor` says, `enable` once more makes both run.
+fn installed_after_us(name: &str, path: &str, install: &dyn Fn(&TestRepo), again: &[&str]) {
+    let mut repo = repo(Shape::PLAIN, false);
+    repo.sandbox.set("PATH", path);
+    let before = state(&repo);
+    let _on = repo.session(["enable"]).success();
+    install(&repo);
+    let found = repo.session(["doctor"]);
+    let advice = again.join(" ");
+    assert_eq!(found.code, Some(1), "{name}: {found}");
+    assert!(
+        found.stdout.contains("was overwritten") && found.stdout.contains(&format!("`session {advice}`")),
+        "{found}"
+    );
+    let _again = repo.session(again).success();
+    let well = repo.session(["doctor"]);
+    assert_eq!(well.code, Some(0), "{name}: {well}");
+    let log = repo.sandbox.path().join("log");
+    fs::remove_file(&log).unwrap_or_default();
+    repo.commit("the tool");
+    assert_eq!(told(&log), ["post-commit"], "{name}");
+    assert_head_is_linked(&repo, name);
+    let _off = repo.session(["disable"]).success();
+    repo.git(["commit", "-q", "--allow-empty", "-m", "after us"]);
+    assert_eq!(told(&log), ["post-commit"; 2], "{name} goes on");
+    assert!(links(&repo, "HEAD").is_empty(), "{name}");
+    for line in state(&repo) {
+        assert!(!line.contains("git-session") && !line.contains("post-commit.old"), "{name}: {line} is left");
+    }
+    assert_eq!(state(&repo).len() - usize::from(name == "lefthook"), before.len(), "{name}: one hook more at most");
+}
+
+#[test]
+fn lefthook_installed_after_us_is_found_and_enable_makes_both_run() {
+    let Some((folder, path)) = tool("lefthook") else { return };
+    let install = |repo: &TestRepo| {
+        let hook = format!("post-commit:\n  commands:\n    x:\n      run: {}\n", note(repo, "post-commit"));
+        repo.write("lefthook.yml", hook);
+        run(repo, &folder.join("lefthook"), &["install"]);
+    };
+    installed_after_us("lefthook", &path, &install, &["enable"]);
+}
+
+#[test]
+fn husky_installed_after_us_is_found_and_enable_makes_both_run() {
+    let Some((folder, path)) = tool("husky") else { return };
+    let install = |repo: &TestRepo| {
+        run(repo, &folder.join("husky"), &[]);
+        repo.write(".husky/post-commit", format!("{}\n", note(repo, "post-commit")));
+    };
+    installed_after_us("husky", &path, &install, &["enable", "--write-hooks"]);
 }

@@ -11,12 +11,17 @@ use serde_json::json;
 use crate::support::hostile::{NATIVE, head};
 use crate::support::repo::{Shape, TestRepo};
 
+/// Says that a test cannot run here.
+pub fn skipped(why: &str) {
+    let _told = writeln!(std::io::stderr(), "SKIPPED: {why}");
+}
+
 /// Whether a program runs here; a test that needs it says so where it does not.
 pub fn runs(program: &str, args: &[&str]) -> bool {
     let quiet = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
     let runs = quiet.is_ok_and(|status| status.success());
     if !runs {
-        let _told = writeln!(std::io::stderr(), "SKIPPED: {program} {args:?} does not work here");
+        skipped(&format!("{program} {args:?} does not work here"));
     }
     runs
 }
@@ -52,7 +57,7 @@ fn files(repo: &TestRepo) -> Vec<String> {
 }
 
 /// Two versions of a tree with a file that becomes a folder, deletions, modes and links; the session whose checkpoints they are.
-fn two_versions_of(repo: TestRepo) -> (TestRepo, String, Vec<String>, Vec<String>) {
+pub fn two_versions_of(repo: TestRepo) -> (TestRepo, String, Vec<String>, Vec<String>) {
     for name in ["a", "b/c", "deep/er/x", "gone/y", "swap"] {
         repo.write(name, format!("{name} one"));
     }

@@ -20,6 +20,7 @@ mod format;
 mod git_hooks;
 mod git_hooks_chained;
 mod hook_cost;
+mod hook_places;
 mod hostile_text;
 mod killed;
 mod limits;

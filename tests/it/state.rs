@@ -318,12 +318,53 @@ fn an_edited_file_is_taken_in_before_it_is_written_again() {
     claude.stop();
     let state = file(&repo);
     assert_eq!(state["context"]["architecture_notes"], "three floors");
-    assert_eq!((&state["next_prompts"], &state["mine"]), (&json!(["do that"]), &json!({"deep": [1]})));
+    assert_eq!((&state["next_prompts"], &state["mine"]), (&json!(["do that", "Start: b"]), &json!({"deep": [1]})));
     assert_eq!(state["todos"], json!(["b"]), "what was not edited goes on");
     assert!(state["timestamp"].as_str().expect("a time").starts_with("2026-"), "a fact is no opinion");
     edit(&repo, |state| drop(state.as_object_mut().expect("an object").remove("next_prompts")));
     repo.ask(["save"]);
     assert_eq!(file(&repo)["next_prompts"], json!(["Start: b"]), "what is taken out is derived again");
+}
+
+#[test]
+fn next_prompts_that_somebody_set_come_first_and_the_derived_ones_follow() {
+    let repo = repo(true);
+    let claude = Claude::new(&repo);
+    claude.prompt("one");
+    claude.todos(&[("a", "in_progress"), ("b", "pending")]);
+    claude.stop();
+    assert_eq!(file(&repo)["next_prompts"], json!(["Continue: a"]));
+    let out = repo.ask(["state", "set", "next_prompts", "[\"ask for a review\"]"]);
+    assert_eq!(out["set"]["next_prompts"], json!(["ask for a review"]));
+    assert_eq!(file(&repo)["next_prompts"], json!(["ask for a review", "Continue: a"]));
+
+    // An agent that writes the whole file again, with one more: what was derived stays derived.
+    edit(&repo, |state| {
+        state["next_prompts"] = json!(["ask for a review", "Continue: a", "write the release notes"]);
+    });
+    claude.prompt("two");
+    claude.todos(&[("a", "completed"), ("b", "in_progress")]);
+    claude.stop();
+    let expected = json!(["ask for a review", "write the release notes", "Continue: b"]);
+    assert_eq!(file(&repo)["next_prompts"], expected, "what was derived is not stuck");
+    let set = json!(["ask for a review", "write the release notes"]);
+    assert_eq!(repo.ask(["state", "show"])["set"]["next_prompts"], set);
+
+    // Other edits, and saves without any, change nothing of it.
+    edit(&repo, |state| state["context"]["architecture_notes"] = "x".into());
+    repo.ask(["save"]);
+    repo.ask(["save"]);
+    assert_eq!(file(&repo)["next_prompts"], expected);
+    assert_eq!(repo.ask(["state", "show"])["set"]["next_prompts"], set);
+
+    // Without those that were set, and given back.
+    edit(&repo, |state| state["next_prompts"] = json!(["write the release notes", "Continue: b"]));
+    repo.ask(["save"]);
+    assert_eq!(repo.ask(["state", "show"])["set"]["next_prompts"], json!(["write the release notes"]));
+    edit(&repo, |state| state["next_prompts"] = json!(["Continue: b"]));
+    repo.ask(["save"]);
+    assert_eq!(file(&repo)["next_prompts"], json!(["Continue: b"]));
+    assert!(repo.ask(["state", "show"])["set"].get("next_prompts").is_none());
 }
 
 #[test]
@@ -392,9 +433,13 @@ fn the_example_goes_in_and_comes_out_byte_for_byte() {
     assert_eq!(state["session_id"], "sess_20260102_001");
     assert_eq!(state["files"]["created"], json!(["out.json"]));
     let example: Value = serde_json::from_str(EXAMPLE).expect("JSON");
-    for key in ["project", "objectives", "progress", "errors", "tests", "todos", "context", "next_prompts"] {
+    for key in ["project", "objectives", "progress", "errors", "tests", "todos", "context"] {
         assert_eq!(state[key], example[key], "{key}");
     }
+    let prompts = |state: &Value| state["next_prompts"].as_array().expect("a list").clone();
+    let (told, set) = (prompts(&state), prompts(&example));
+    assert_eq!(told[..set.len()], set, "the example's own come first");
+    assert_eq!(told.len(), 5, "what is derived from the rest follows: {told:?}");
     assert_eq!(repo.refused(2, ["state", "import", "src/lib.rs"])["code"], "state.invalid");
 }
 

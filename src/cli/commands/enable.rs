@@ -105,6 +105,8 @@ fn tell_by_hand(ui: &mut Ui, o: &Outcome) {
     ui.hint("`session enable --write-hooks` writes there. Or put these lines after the first line of each file:");
     for hook in &o.by_hand {
         ui.note(&format!("\n{}", hook.path));
-        hook.lines.lines().for_each(|line| ui.note(&format!("    {line}")));
+        // As they are: a here-document ends only where its word begins the line.
+        hook.lines.lines().for_each(|line| ui.note(line));
     }
+    ui.note("");
 }

@@ -5,11 +5,11 @@
 
 use std::io::Read as _;
 
-use super::hook::log;
+use super::hook_log::{is_anothers, log, log_outside, unopened};
 use crate::base::process::Run;
 use crate::base::progress::Silent;
-use crate::cli::Context;
 use crate::cli::context::{open, repo_env};
+use crate::cli::{Context, Env};
 use crate::git::Oid;
 use crate::ops::git_hook::{self, Event, Outcome, Task};
 use crate::ops::{App, Caller, Result, hook, pre_push};
@@ -26,24 +26,39 @@ pub fn run(context: &mut Context, words: &[String]) -> u8 {
         input = String::from_utf8_lossy(&bytes).into_owned();
     }
     let caller = if name == "save" { Caller::Explicit } else { Caller::GitHook };
-    let Ok(app) = open(&context.env, &context.env.cwd, &repo_env(&context.env), caller, &Silent) else { return 0 };
+    let app = match open(&context.env, &context.env.cwd, &repo_env(&context.env), caller, &Silent) {
+        Ok(app) => app,
+        Err(failure) => {
+            unopened(&context.env, &failure);
+            return 0;
+        }
+    };
     if hook::is_off(&app).unwrap_or(false) {
         return 0;
     }
+    if name == "pre-push" {
+        return push(context, &app, args, &input);
+    }
+    if let Err(bare) = app.repo.work_dir() {
+        log_outside(&context.env, &format!("git {name}: {bare}"));
+        return 0;
+    }
+    if is_anothers(&context.env, &app) {
+        return 0;
+    }
     let done = match name {
-        "pre-push" => return push(context, &app, args, &input),
         "save" => saved_detached(&app, args),
-        _ => saved(&app, name, args, &input),
+        _ => saved(&context.env, &app, name, args, &input),
     };
     if let Err(failure) = done {
-        log(&app, &format!("git {name}: {failure}"));
+        log(&context.env, &app, &format!("git {name}: {failure}"));
     }
     0
 }
 
-fn saved(app: &App<'_>, name: &str, args: &[String], input: &str) -> Result<()> {
+fn saved(env: &Env, app: &App<'_>, name: &str, args: &[String], input: &str) -> Result<()> {
     let Some(event) = event(name, args, input) else {
-        log(app, &format!("unknown hook of git: {name:?}"));
+        log(env, app, &format!("unknown hook of git: {name:?}"));
         return Ok(());
     };
     match git_hook::run(app, &event)? {
@@ -93,7 +108,7 @@ fn push(context: &mut Context, app: &App<'_>, args: &[String], input: &str) -> u
         Ok(refused) => refused,
         Err(failure) => {
             // What cannot be judged is not held up.
-            log(app, &format!("git pre-push: {failure}"));
+            log(&context.env, app, &format!("git pre-push: {failure}"));
             return 0;
         }
     };

@@ -6,13 +6,13 @@ use std::io::Read as _;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
+use super::hook_log::{is_anothers, log, log_outside, unopened};
 use crate::agents::{self, Event, Reply};
 use crate::base::process::Run;
 use crate::base::progress::Silent;
 use crate::cli::context::{open, repo_env};
-use crate::cli::output::{self, ColorChoice, Mode, UiEnv};
+use crate::cli::output::{ColorChoice, Mode, UiEnv};
 use crate::cli::{Context, Env, Ui, slash};
-use crate::engine::local;
 use crate::ops::hook::{self, Outcome};
 use crate::ops::{App, Caller, Result, finish};
 
@@ -26,7 +26,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
     // A fault of ours must not reach the agent either.
     let done = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let mut code = 0;
-        if let Ok(env) = Env::of_process() {
+        if let Ok(env) = Env::of_hook() {
             let ui = Ui::on_standard_streams(Mode::Human, UiEnv::default(), ColorChoice::Never);
             let mut context = Context::new(env, ui);
             let (agent, event) = (words[0].as_str(), words.get(1).map_or("", String::as_str));
@@ -84,10 +84,16 @@ fn handle(env: &Env, agent: &str, event: &str, payload: &[u8]) -> Vec<u8> {
     };
     let app = match open(env, &input.cwd, &repo_env(env), Caller::Hook, &Silent) {
         Ok(app) => app,
-        // Outside of a repository, or in a bare one, there is nothing to do and nowhere to log.
-        Err(_) => return Vec::new(),
+        Err(failure) => {
+            unopened(env, &failure);
+            return Vec::new();
+        }
     };
-    if app.repo.work_dir().is_err() || hook::is_off(&app).unwrap_or(false) {
+    if let Err(bare) = app.repo.work_dir() {
+        log_outside(env, &format!("{agent} {event}: {bare}"));
+        return Vec::new();
+    }
+    if hook::is_off(&app).unwrap_or(false) || is_anothers(env, &app) {
         return Vec::new();
     }
     if let Event::Prompt { text } = &input.event
@@ -105,11 +111,11 @@ fn handle(env: &Env, agent: &str, event: &str, payload: &[u8]) -> Vec<u8> {
     match hook::run(&app, adapter.kind(), &input) {
         Ok(Outcome::Saved { tail_missing: true, .. }) => {
             if let Err(e) = wait_detached(&app, &input.native_id) {
-                log(&app, &format!("{agent} {event}: {e}"));
+                log(env, &app, &format!("{agent} {event}: {e}"));
             }
         }
         Ok(_) => {}
-        Err(e) => log(&app, &format!("{agent} {event}: {e}")),
+        Err(e) => log(env, &app, &format!("{agent} {event}: {e}")),
     }
     adapter.render_reply(event, &Reply::Nothing)
 }
@@ -125,20 +131,13 @@ fn wait_detached(app: &App<'_>, native: &str) -> Result<()> {
 fn finish_tail(env: &Env, native: &str) {
     let Ok(app) = open(env, &env.cwd, &repo_env(env), Caller::Hook, &Silent) else { return };
     if let Err(e) = finish::run(&app, native) {
-        log(&app, &format!("finish: {e}"));
-    }
-}
-
-/// Writes a line into the log of hooks.
-pub(super) fn log(app: &App<'_>, line: &str) {
-    if local::log(&app.repo, app.now(), line).is_err() {
-        // A read-only repository: standard error is shown by agents as a notice, if at all.
-        output::say_unlogged(line);
+        log(env, &app, &format!("finish: {e}"));
     }
 }
 
 fn log_at(env: &Env, line: &str) {
-    if let Ok(app) = open(env, &env.cwd, &repo_env(env), Caller::Hook, &Silent) {
-        log(&app, line);
+    match open(env, &env.cwd, &repo_env(env), Caller::Hook, &Silent) {
+        Ok(app) => log(env, &app, line),
+        Err(_) => log_outside(env, line),
     }
 }

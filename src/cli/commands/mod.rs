@@ -9,6 +9,7 @@ pub mod enable;
 pub mod fork;
 pub mod git_hook;
 pub mod hook;
+mod hook_log;
 pub mod list;
 pub mod log;
 pub mod man;
