@@ -27,6 +27,7 @@ mod one_repository;
 mod plain_git;
 mod prop_session;
 mod recordings;
+mod revert;
 mod shapes;
 mod share;
 mod staged;

@@ -41,7 +41,7 @@ impl GitState {
     /// Whether what was asked for differs from what is there.
     pub fn differs(&self, app: &App<'_>, to: &Destination<'_>, present: &Snapshot) -> Result<bool> {
         let head = app.repo.head()?;
-        if to.head && head != self.head {
+        if to.terms.head && head != self.head {
             return Ok(true);
         }
         let committed = match head.commit {
@@ -49,15 +49,15 @@ impl GitState {
             None => app.repo.objects.format().empty_tree(),
         };
         let staged = present.index.staged.unwrap_or(committed);
-        Ok(to.staged && (staged != self.staged || present.index.conflicts != self.conflicts))
+        Ok(to.terms.staged && (staged != self.staged || present.index.conflicts != self.conflicts))
     }
 
     /// Puts back what was asked for. No branch moves, no file is touched.
     pub fn restore(&self, app: &App<'_>, to: &Destination<'_>) -> Result<()> {
-        if to.head {
+        if to.terms.head {
             index_write::set_head(&app.repo, &self.head)?;
         }
-        if to.staged {
+        if to.terms.staged {
             index_write::set_index(&app.repo, self.staged, self.conflicts)?;
         }
         Ok(())
