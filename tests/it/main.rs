@@ -22,6 +22,7 @@ mod git_hooks_chained;
 mod hook_cost;
 mod hostile_text;
 mod killed;
+mod killed_fork;
 mod limits;
 mod one_repository;
 mod plain_git;
