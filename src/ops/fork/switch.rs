@@ -52,7 +52,7 @@ impl Switch {
         made.head(&before);
         if before.commit != Some(base) {
             let tree = app.repo.objects.read_commit(base)?.tree;
-            index_write::set_index(&app.repo, tree, [None; 3])?;
+            index_write::set_index(&app.repo, tree, [None; 3], None)?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use crate::ops::{App, Result};
 pub struct GitState {
     staged: Oid,
     conflicts: [Option<Oid>; 3],
+    intended: Option<Oid>,
     head: Head,
 }
 
@@ -34,6 +35,7 @@ impl GitState {
                 folder(layout::index_conflict(2)?)?,
                 folder(layout::index_conflict(3)?)?,
             ],
+            intended: folder(layout::index_intended()?)?,
             head: Head { branch, commit: checkpoint.base },
         })
     }
@@ -49,7 +51,8 @@ impl GitState {
             None => app.repo.objects.format().empty_tree(),
         };
         let staged = present.index.staged.unwrap_or(committed);
-        Ok(to.terms.staged && (staged != self.staged || present.index.conflicts != self.conflicts))
+        let now = (staged, present.index.conflicts, present.index.intended);
+        Ok(to.terms.staged && now != (self.staged, self.conflicts, self.intended))
     }
 
     /// Puts back what was asked for. No branch moves, no file is touched.
@@ -58,7 +61,7 @@ impl GitState {
             index_write::set_head(&app.repo, &self.head)?;
         }
         if to.terms.staged {
-            index_write::set_index(&app.repo, self.staged, self.conflicts)?;
+            index_write::set_index(&app.repo, self.staged, self.conflicts, self.intended)?;
         }
         Ok(())
     }
