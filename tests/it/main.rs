@@ -24,6 +24,7 @@ mod hostile_text;
 mod killed;
 mod killed_fork;
 mod limits;
+mod listed;
 mod one_repository;
 mod plain_git;
 mod prop_session;
