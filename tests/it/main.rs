@@ -14,6 +14,7 @@ mod enable;
 mod enabling;
 mod errors;
 mod fidelity;
+mod filters;
 mod fork;
 mod forked_turns;
 mod format;

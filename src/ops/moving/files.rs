@@ -8,6 +8,7 @@ use super::{Destination, tip_of};
 use crate::base::{RepoPath, text};
 use crate::engine::history::{Half, History};
 use crate::engine::plan::{Action, Kept, Target};
+use crate::engine::restore::Applied;
 use crate::engine::store::{DraftCode, Extras};
 use crate::engine::{Error as EngineError, Plan, Snapshot, journal, layout, plan, restore, snapshot};
 use crate::model::snapshot::Modes;
@@ -187,8 +188,13 @@ pub(super) fn write(app: &App<'_>, recording: &Recording, code: &CodeMove, then:
     let modes = plan::bits(plan, &code.present, &code.modes);
     restore::check(&app.repo, plan, &modes, &app.cwd)?;
     journal::write(&app.repo, &purpose, plan, &modes)?;
-    restore::apply(&app.repo, plan, &modes, &app.cwd, app.progress)?;
-    Ok(())
+    let outcome = restore::apply_checked(&app.repo, plan, &modes, &app.cwd, app.progress);
+    let (applied, done) = outcome.map_or_else(|early| (Applied::default(), Err(early)), |outcome| outcome);
+    // Such as where a filter driver fails: nobody has to settle what was never begun.
+    if done.is_err() && applied == Applied::default() {
+        journal::remove(&app.repo)?;
+    }
+    Ok(done?)
 }
 
 /// Looks at the files again: the code as it is now, which must be what was planned.
