@@ -86,6 +86,13 @@ impl RepoPath {
     }
 }
 
+impl RepoPath {
+    /// As text from which the bytes can be had back: what JSON holds.
+    pub fn escaped(&self) -> String {
+        escape(&self.0)
+    }
+}
+
 impl std::fmt::Display for RepoPath {
     /// Lossy; for messages only, which are sanitised before a terminal sees them.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -96,7 +103,7 @@ impl std::fmt::Display for RepoPath {
 impl serde::Serialize for RepoPath {
     /// As text; bytes that are not UTF-8 become `\xNN`, a backslash becomes `\\`.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.serialize_str(&escape(&self.0))
+        serializer.serialize_str(&self.escaped())
     }
 }
 

@@ -75,8 +75,8 @@ impl History {
         self.tip().into_iter().flat_map(|tip| self.live_line(tip, half)).map(|c| c.number).collect()
     }
 
-    /// The rewind that a `redo` undoes, read from the tip back: rewinds that a redo names are passed over, a stop that
-    /// comes first ends the search.
+    /// The rewind that a `redo` undoes, read from the tip back: rewinds that a redo names are passed over, a stop or a
+    /// revert that comes first ends the search.
     pub fn redoable(&self) -> Redoable<'_> {
         let mut undone: HashSet<u64> = HashSet::new();
         for c in &self.checkpoints {
@@ -84,6 +84,8 @@ impl History {
                 (Kind::Redo, Some(m)) => undone.extend(m.redone),
                 (Kind::Rewind, Some(_)) if undone.contains(&c.number) => {}
                 (Kind::Rewind, Some(_)) => return Redoable::Rewind(c),
+                // A revert is work: it is gone back from by number, like any other.
+                (Kind::Revert, Some(m)) => return Redoable::EndedByWork(Some(m.from)),
                 (kind, _) if kind.is_stop() => {
                     // The rewinds before new work can still be reached by number.
                     let older = self.checkpoints.iter().skip_while(|o| o.number >= c.number);
@@ -137,7 +139,7 @@ impl Half {
 pub enum Redoable<'h> {
     /// This rewind.
     Rewind(&'h Checkpoint),
-    /// New work came after the last rewind; the state before that rewind is this checkpoint.
+    /// New work came after the last rewind, or is itself a revert; the state before that one is this checkpoint.
     EndedByWork(Option<u64>),
     /// There was no rewind.
     Nothing,

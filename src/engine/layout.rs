@@ -47,6 +47,11 @@ pub fn index_conflict(stage: u8) -> Result<RepoPath> {
     path(&format!("index-conflicts/{stage}"))
 }
 
+/// `index-intended`: what is to be added (`git add -N`).
+pub fn index_intended() -> Result<RepoPath> {
+    path("index-intended")
+}
+
 /// `turns/NN/NN`: row `n`, from 0, in the order of writing.
 pub fn row(n: u32) -> Result<RepoPath> {
     path(&format!("turns/{:02x}/{:02x}", n >> 8, n & 0xff))

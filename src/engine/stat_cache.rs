@@ -126,6 +126,8 @@ pub struct IndexRecord {
     pub staged: Oid,
     /// Conflict stages 1 to 3 as trees.
     pub conflicts: [Option<Oid>; 3],
+    /// What is to be added (`git add -N`), as a tree of empty files.
+    pub intended: Option<Oid>,
 }
 
 /// The cache.
@@ -191,7 +193,7 @@ mod tests {
         let tracked = Tracked { mode: FileMode::Executable, oid, skip_worktree: true, vouches: false };
         StatCache {
             tree: Some(oid),
-            index: Some(IndexRecord { stamp, staged: oid, conflicts: [None, Some(oid), None] }),
+            index: Some(IndexRecord { stamp, staged: oid, conflicts: [None, Some(oid), None], intended: None }),
             records: vec![
                 record(b"a\nb/\xff", Some(tracked), None),
                 record(b"b", None, Some(Taken { mode: FileMode::Symlink, oid, stamp: Some(stamp) })),

@@ -266,6 +266,7 @@ fn meta_tree(repo: &Repo, tip: Option<&Tip>, draft: &Draft) -> Result<Oid> {
             for (stage, tree) in (1_u8..).zip(extras.index.conflicts) {
                 edits.push((layout::index_conflict(stage)?, tree.map(|t| (FileMode::Tree, t))));
             }
+            edits.push((layout::index_intended()?, extras.index.intended.map(|t| (FileMode::Tree, t))));
         }
     }
     Ok(tree::edit(objects, start.unwrap_or(objects.format().empty_tree()), edits)?)

@@ -1,7 +1,8 @@
 //! Writers of our refs take turns: an OS lock, in whose file stands the ref that is being moved.
 //!
 //! libgit2 leaves `<ref>.lock` behind when it dies at its rename. The next writer knows from the note whose it is and
-//! removes it; other stale ones it removes once they are old. In reftable one lock is for all refs, the user's too: a git of
+//! removes it; other stale ones it removes once they are old. The lock of a branch, which may be the user's own git's by now,
+//! it removes once it is old, and remembers it until then. In reftable one lock is for all refs, the user's too: a git of
 //! ours that was killed leaves it, which blocks everybody. It is removed once it is old, and only after such a death.
 
 use std::path::PathBuf;
@@ -28,7 +29,14 @@ pub struct Writers<'r> {
     until: Instant,
     /// Whether the last update that was noted never came to its end.
     after_death: bool,
+    /// Branches whose lock a death may have left.
+    left: Vec<RefName>,
+    /// What the note says of the update under way.
+    noted: String,
 }
+
+/// What begins the line of such a branch in the note.
+const LEFT: &str = "left ";
 
 impl<'r> Writers<'r> {
     /// Takes the lock, waiting at most `wait`; the same time then bounds retries of updates.
@@ -37,17 +45,41 @@ impl<'r> Writers<'r> {
         let mut lock = FileLock::acquire(&local::shared_dir(repo)?.join("refs.lock"), wait)?;
         let note = lock.note()?;
         let mut after_death = false;
+        let mut left: Vec<RefName> =
+            note.lines().filter_map(|l| l.strip_prefix(LEFT)).filter_map(|n| RefName::from_git(n).ok()).collect();
         if let Some(name) = note.lines().next().filter(|n| !n.is_empty()).and_then(|n| RefName::from_git(n).ok()) {
             // Whoever noted this died in the middle of its update: we hold the lock now.
+            after_death = is_reftable(repo);
             if name.as_session_head().is_some() {
                 file::remove_optional(&lock_file(repo, &name))?;
-            }
-            after_death = is_reftable(repo);
-            if !after_death {
-                lock.set_note("")?;
+            } else if !after_death {
+                left.push(name);
             }
         }
-        Ok(Self { repo, lock, until, after_death })
+        let mut writers = Self { repo, lock, until, after_death, left, noted: String::new() };
+        writers.remove_left()?;
+        if !note.is_empty() && !after_death {
+            writers.note("")?;
+        }
+        Ok(writers)
+    }
+
+    /// Writes the note; what a death left stays in it.
+    fn note(&mut self, text: &str) -> Result<()> {
+        let left: String = self.left.iter().map(|name| format!("{LEFT}{name}\n")).collect();
+        let empty = if text.is_empty() && !left.is_empty() { "\n" } else { "" };
+        text.clone_into(&mut self.noted);
+        Ok(self.lock.set_note(&format!("{text}{empty}{left}"))?)
+    }
+
+    /// Removes the locks of branches that a death left, once they are old.
+    fn remove_left(&mut self) -> Result<()> {
+        for name in self.left.clone() {
+            self.remove_if_stale(&name)?;
+        }
+        let repo = self.repo;
+        self.left.retain(|name| lock_file(repo, name).exists());
+        Ok(())
     }
 
     /// Makes one edit. A ref that is locked, or seems changed while git packs refs, is tried again within the time.
@@ -55,7 +87,7 @@ impl<'r> Writers<'r> {
     /// # Errors
     /// [`GitError::Lost`] where another writer moved the ref; nothing was changed.
     pub fn update(&mut self, edit: &RefEdit) -> Result<()> {
-        self.lock.set_note(&format!("{}\npid {}\n", edit.name, std::process::id()))?;
+        self.note(&format!("{}\npid {}\n", edit.name, std::process::id()))?;
         if self.after_death {
             self.remove_if_stale(&edit.name)?;
         }
@@ -68,14 +100,13 @@ impl<'r> Writers<'r> {
         // The note stays for the next holder while locks of that git may be there.
         let died_now = || outcome.as_ref().is_err_and(|e| !refused(e));
         let died_before = self.after_death && !self.locks(&edit.name).is_empty();
-        let git_died = is_reftable(self.repo) && (died_before || died_now());
-        if !git_died {
-            self.lock.set_note("")?;
+        if !died_before && !died_now() {
+            self.note("")?;
         }
         if outcome.as_ref().is_err_and(is_done) { Ok(()) } else { outcome }
     }
 
-    fn try_until(&self, edit: &RefEdit) -> Result<()> {
+    fn try_until(&mut self, edit: &RefEdit) -> Result<()> {
         let mut pause = Duration::from_millis(1);
         loop {
             let error = match self.repo.refs.update(edit) {
@@ -106,14 +137,19 @@ impl<'r> Writers<'r> {
         }
     }
 
-    fn remove_if_stale(&self, name: &RefName) -> Result<()> {
-        for path in self.locks(name) {
-            let age = std::fs::metadata(&path)
+    fn remove_if_stale(&mut self, name: &RefName) -> Result<()> {
+        let locks = self.locks(name);
+        if !locks.is_empty() {
+            // Written anew, our own lock file tells the moment by the file system's clock.
+            self.note(&self.noted.clone())?;
+        }
+        for path in &locks {
+            let age = std::fs::metadata(path)
                 .and_then(|m| m.modified())
                 .ok()
                 .and_then(|at| file_time_now(self.repo).ok()?.duration_since(at).ok());
             if age.is_some_and(|age| age > STALE) {
-                file::remove_optional(&path)?;
+                file::remove_optional(path)?;
             }
         }
         Ok(())
@@ -122,7 +158,11 @@ impl<'r> Writers<'r> {
     /// Locks in the way of an update that a death may have left.
     fn locks(&self, name: &RefName) -> Vec<PathBuf> {
         if !is_reftable(self.repo) {
-            return vec![lock_file(self.repo, name)];
+            // The lock of a branch is the user's own git's, unless we know better.
+            if name.as_branch().is_some() && !self.left.contains(name) {
+                return Vec::new();
+            }
+            return Some(lock_file(self.repo, name)).filter(|path| path.exists()).into_iter().collect();
         }
         let entries = std::fs::read_dir(self.repo.common_dir.join("reftable")).ok().filter(|_| self.after_death);
         let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());

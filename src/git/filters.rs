@@ -14,6 +14,9 @@ use crate::base::{IdSource, RepoPath};
 /// A filter may fetch (LFS): longer than git's usual minute.
 const DEADLINE: Duration = Duration::from_secs(600);
 
+/// What the user set about line ends does not count: the driver alone runs. Attributes (`text`, `eol`) still do, in git.
+const AS_THEY_ARE: [&str; 4] = ["-c", "core.autocrlf=false", "-c", "core.eol=lf"];
+
 /// Whether any filter driver with a `clean`, `smudge` or `process` command is configured at all.
 pub fn any_configured(repo: &Repo) -> Result<bool> {
     Ok(!drivers(repo)?.is_empty())
@@ -57,8 +60,8 @@ pub fn clean(repo: &Repo, paths: &[RepoPath]) -> Result<Vec<Oid>> {
         push_line(&mut input, path.as_bytes());
     }
     let attempted = "filter files into the repository";
-    let out =
-        Git::new(repo).args(["hash-object", "-w", "--stdin-paths"]).stdin(input).deadline(DEADLINE).run(attempted)?;
+    let hash = ["hash-object", "-w", "--stdin-paths"];
+    let out = Git::new(repo).args(AS_THEY_ARE).args(hash).stdin(input).deadline(DEADLINE).run(attempted)?;
     let ids: Vec<Oid> = out.lines().map(|line| Oid::parse(&line.to_str_lossy())).collect::<Result<_>>()?;
     if ids.len() != paths.len() {
         return Err(Error::Git { attempted: attempted.to_owned(), said: "not one object for each file".to_owned() });
@@ -99,6 +102,7 @@ pub fn smudge(repo: &Repo, wanted: &[(RepoPath, FileMode, Oid)]) -> Result<Vec<V
     // The size that git prints here is the one before the filter, so contents are told apart by a mark nobody can guess.
     let mark = IdSource::Random.uuid().simple().to_string();
     let out = Git::new(repo)
+        .args(AS_THEY_ARE)
         .args(["cat-file", "-z", &format!("--batch={mark} %(objectname)"), "--filters"])
         .stdin(input)
         .deadline(DEADLINE)

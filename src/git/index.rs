@@ -172,6 +172,16 @@ pub fn conflict_tree(repo: &Repo, index: &UserIndex, stage: u8) -> Result<Option
     if edits.is_empty() { Ok(None) } else { build(repo, edits).map(Some) }
 }
 
+/// Writes the intent-to-add entries as a tree of empty files; `None` where there are none.
+pub fn intended_tree(repo: &Repo, index: &UserIndex) -> Result<Option<Oid>> {
+    let mut intended = index.entries.iter().filter(|e| e.intent_to_add).peekable();
+    if intended.peek().is_none() {
+        return Ok(None);
+    }
+    let empty = repo.objects.write_blob(b"")?;
+    build(repo, intended.map(|e| (e.path.clone(), Some((e.mode, empty)))).collect()).map(Some)
+}
+
 fn build(repo: &Repo, edits: Vec<tree::Edit>) -> Result<Oid> {
     tree::edit(&repo.objects, repo.caps.object_format.empty_tree(), edits)
 }

@@ -6,8 +6,8 @@ use super::cli::Git;
 use super::tree::list_files;
 use super::{Head, Oid, Repo, Result};
 
-/// Makes the index hold this tree, and these conflict stages (1 to 3) on top of it.
-pub fn set_index(repo: &Repo, staged: Oid, conflicts: [Option<Oid>; 3]) -> Result<()> {
+/// Makes the index hold this tree, these conflict stages (1 to 3) on top of it, and what is to be added (`git add -N`).
+pub fn set_index(repo: &Repo, staged: Oid, conflicts: [Option<Oid>; 3], intended: Option<Oid>) -> Result<()> {
     // `--reset` keeps what git knows of unchanged files, and drops conflicts that are there now.
     Git::new(repo).args(["read-tree", "--reset", &staged.to_string()]).run("restore the index")?;
     let mut lines = Vec::new();
@@ -25,9 +25,34 @@ pub fn set_index(repo: &Repo, staged: Oid, conflicts: [Option<Oid>; 3]) -> Resul
             .stdin(lines)
             .run("restore the conflicts in the index")?;
     }
+    if let Some(intended) = intended {
+        add_intended(repo, intended)?;
+    }
     // Exits with 1 where files differ from the index, which is nothing wrong.
     Git::new(repo).args(["update-index", "-q", "--refresh"]).output()?;
     Ok(())
+}
+
+/// Names the files of a tree for `git add -N`. A file that is not on disk cannot be named.
+fn add_intended(repo: &Repo, intended: Oid) -> Result<()> {
+    let root = repo.work_dir()?;
+    let mut lines = Vec::new();
+    for (path, _, _) in list_files(&repo.objects, intended)? {
+        if path.on_disk(root).symlink_metadata().is_ok_and(|there| !there.is_dir()) {
+            lines.extend_from_slice(path.as_bytes());
+            lines.push(0);
+        }
+    }
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let args = ["--literal-pathspecs", "add", "--intent-to-add", "--force", "--sparse"];
+    Git::new(repo)
+        .args(args)
+        .args(["--pathspec-from-file=-", "--pathspec-file-nul"])
+        .stdin(lines)
+        .run("restore what is to be added in the index")
+        .map(drop)
 }
 
 /// Puts HEAD where it was: on the branch, if that still is at the commit, else on the commit itself.
@@ -68,7 +93,7 @@ mod tests {
             let staged = index::staged_tree(&repo, &read).expect("writes");
             bench.git(&["reset", "-q"]);
             assert_ne!(shown(), before, "{}", bench.kind);
-            set_index(&repo, staged, [None; 3]).expect("restores");
+            set_index(&repo, staged, [None; 3], None).expect("restores");
             assert_eq!(shown(), before, "{}", bench.kind);
         }
     }
@@ -90,7 +115,7 @@ mod tests {
         let staged = index::staged_tree(&repo, &read).expect("writes");
         let stages = [1, 2, 3].map(|n| index::conflict_tree(&repo, &read, n).expect("writes"));
         bench.git(&["read-tree", "--empty"]);
-        set_index(&repo, staged, stages).expect("restores");
+        set_index(&repo, staged, stages, None).expect("restores");
         assert_eq!(bench.git(&["ls-files", "-s"]), before);
     }
 

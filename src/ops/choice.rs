@@ -91,5 +91,5 @@ pub fn needed(verb: &str, foreign: &[RepoPath]) -> Failure {
         .hint(format!(
             "`{verb} --mine` leaves them as they are, `{verb} --all` takes them back too, `{verb} -- PATH...` picks paths."
         ))
-        .details(foreign.iter().map(ToString::to_string).collect())
+        .details(foreign.iter().map(RepoPath::escaped).collect())
 }

@@ -1,84 +1,42 @@
 //! `redo`: brings back byte for byte what a rewind replaced. n rewinds take n redos; new work ends them.
 
-use std::path::PathBuf;
-
-use super::choice::Foreign;
-use super::moving::{self, ChatMove, Destination, Moved};
+use super::moving::{self, ChatMove, CodeMove, Destination, Moved, Started, Terms};
 use super::rewind::Outcome;
-use super::{App, Failure, FailureKind, Result, find, native, settle};
+use super::{App, Failure, FailureKind, Result, native};
 use crate::engine::history::{History, Redoable};
 use crate::engine::layout;
 use crate::engine::store::Tip;
 use crate::model::checkpoint::Movement;
 use crate::model::{Checkpoint, Kind};
 
-/// How to redo.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Which session; the default one where `None`.
-    pub session: Option<String>,
-    /// Show the plan, change nothing.
-    pub dry_run: bool,
-    /// What to do with paths that someone else changed.
-    pub foreign: Foreign,
-    /// Only these paths, relative to the folder of the command.
-    pub paths: Vec<PathBuf>,
-    /// The index goes there too.
-    pub staged: bool,
-    /// HEAD goes there too, without moving a branch.
-    pub head: bool,
-    /// Go on although a merge or rebase is under way.
-    pub force: bool,
-}
-
 /// Redoes the last rewind that is not redone yet.
 ///
 /// # Errors
 /// Nothing to redo (1), a choice is needed (6).
-pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
-    let _lock = app.lock_worktree()?;
-    if !options.dry_run {
-        settle::settle(app)?;
-    }
-    let tip = find::session(app, options.session.as_deref())?;
-    if !options.dry_run {
-        find::take_up(app, &tip)?;
-    }
-    let history = History::load(&app.repo, tip.checkpoint.commit)?;
-    let (rewind, movement) = last_rewind(&history)?;
+pub fn run(app: &App<'_>, terms: &Terms) -> Result<Outcome> {
+    let started = Started::new(app, terms)?;
+    let history = &started.history;
+    let (rewind, movement) = last_rewind(history)?;
     let target = history.number(movement.from).ok_or_else(nothing)?;
-    moving::refuse_during_operation(app, movement.mode, options.force)?;
-    let mut recording = moving::begin(app, tip.clone())?;
-    let present = if movement.mode.code() { Some(recording.capture_code(app, None)?) } else { None };
-    let paths = moving::paths(app, &options.paths)?;
-    let plan = match &present {
-        Some(present) => Some(moving::plan(app, &history, target, present, &paths)?),
-        None => None,
+    let mut recording = started.recording(app, movement.mode, terms)?;
+    let paths = moving::paths(app, &terms.paths)?;
+    let code = if movement.mode.code() {
+        let present = recording.capture_code(app, None)?;
+        Some(CodeMove::to(app, history, target, present, &paths)?)
+    } else {
+        None
     };
     let chat = if movement.mode.chat() { former(app, moving::tip_of(&recording)?, target)? } else { None };
-    let destination = Destination {
-        kind: Kind::Redo,
-        mode: movement.mode,
-        target,
-        redone: Some(rewind.number),
-        foreign: options.foreign,
-        dry_run: options.dry_run,
-        force: options.force,
-        paths: &paths,
-        staged: options.staged,
-        head: options.head,
-    };
-    if !options.dry_run {
-        moving::make_current(app, options.session.as_deref(), &tip)?;
-    }
-    moving::go(app, recording, &history, &destination, Moved { code: present.zip(plan), chat })
+    let (mode, redone) = (movement.mode, Some(rewind.number));
+    let destination = Destination { kind: Kind::Redo, mode, target, redone, terms, paths: &paths };
+    moving::go(app, recording, history, &destination, Moved { code, chat })
 }
 
 fn last_rewind(history: &History) -> Result<(&Checkpoint, Movement)> {
     match history.redoable() {
         Redoable::Rewind(rewind) => Ok((rewind, rewind.movement.ok_or_else(nothing)?)),
         Redoable::EndedByWork(Some(from)) => Err(nothing().hint(format!(
-            "New work came after the last rewind. `session rewind code {from}` goes to the state before it."
+            "New work came after the last move. `session rewind code {from}` goes to the state before that move."
         ))),
         Redoable::EndedByWork(None) | Redoable::Nothing => Err(nothing()),
     }

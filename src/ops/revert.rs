@@ -1,27 +1,25 @@
 //! `revert TURN`: takes one turn's changes back and keeps later ones, by a three-way merge. Nothing is half applied.
 
-use super::choice::Foreign;
-use super::moving::{self, Destination, Moved};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::moving::{self, CodeMove, Destination, Moved, Started, Terms};
 use super::rewind::Outcome;
-use super::{App, Failure, FailureKind, Result, address, find, settle};
-use crate::base::text;
-use crate::engine::history::History;
-use crate::engine::plan::{self, Target};
-use crate::engine::store;
+use super::{App, Failure, FailureKind, Result, address};
+use crate::base::{RepoPath, text};
+use crate::engine::plan::{self, Kept, Target};
+use crate::engine::{Snapshot, layout, store};
 use crate::git::merge::{self, Merged};
-use crate::model::{Kind, Mode, Scope, Skipped};
+use crate::git::{FileMode, Oid, tree};
+use crate::model::snapshot::Modes;
+use crate::model::{Checkpoint, Kind, Mode, Scope, Skipped};
 
 /// What to take back.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Which session; the default one where `None`.
-    pub session: Option<String>,
     /// The turn's number.
     pub turn: u32,
-    /// Show the plan, change nothing.
-    pub dry_run: bool,
-    /// Go on although a merge or rebase is under way.
-    pub force: bool,
+    /// On what terms.
+    pub terms: Terms,
 }
 
 /// Takes a turn's changes back.
@@ -29,51 +27,118 @@ pub struct Options {
 /// # Errors
 /// No such turn (3), later changes touch the same lines (5), nothing to take back (1).
 pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
-    let _lock = app.lock_worktree()?;
-    if !options.dry_run {
-        settle::settle(app)?;
-    }
-    let tip = find::session(app, options.session.as_deref())?;
-    if !options.dry_run {
-        find::take_up(app, &tip)?;
-    }
-    moving::refuse_during_operation(app, Mode::Code, options.force)?;
-    let mut recording = moving::begin(app, tip)?;
+    let started = Started::new(app, &options.terms)?;
+    let (tip, history) = (&started.tip, &started.history);
+    let mut recording = started.recording(app, Mode::Code, &options.terms)?;
     let present = recording.capture_code(app, None)?;
-    let tip = moving::tip_of(&recording)?.clone();
-    let history = History::load(&app.repo, tip.checkpoint.commit)?;
-    let start = address::checkpoint(app, &tip, &history, &format!("turn:{}", options.turn))?;
-    let end = address::checkpoint(app, &tip, &history, &format!("turn:{}.end", options.turn))?;
-    let (before, after) = (store::code_tree(&app.repo, start)?, store::code_tree(&app.repo, end)?);
-    let tree = match merge::trees(&app.repo.objects, after, present.tree, before)? {
+    let start = address::checkpoint(app, tip, history, &format!("turn:{}", options.turn))?;
+    let end = address::checkpoint(app, tip, history, &format!("turn:{}.end", options.turn))?;
+    let turn = Turn::between(app, start, end)?;
+    let tree = match merge::trees(&app.repo.objects, turn.after, present.tree, turn.before)? {
         Merged::Clean(tree) => tree,
-        Merged::Conflicts(paths) => {
-            let what = text::count(paths.len(), "file");
-            return Err(Failure::new(
-                FailureKind::Conflict,
-                "revert.conflict",
-                format!("later changes touch what turn {} did to {what}; nothing was changed", options.turn),
-            )
-            .target(options.turn.to_string())
-            .hint(format!("`session diff turn:{0} turn:{0}.end` shows the turn; `session rewind code turn:{0}` goes back before it.", options.turn))
-            .details(paths.iter().map(ToString::to_string).collect()));
-        }
+        Merged::Conflicts(paths) => return Err(conflict(options.turn, &paths)),
     };
     let skipped = Skipped::default();
     let target = Target { tree, scope: Scope::Full, skipped: &skipped, only: None, leave: &[] };
-    let plan = plan::make(&app.repo, &present, &target)?;
-    let destination = Destination {
-        kind: Kind::Revert,
-        mode: Mode::Code,
-        target: start,
-        redone: None,
-        // What others changed meanwhile is kept by the merge.
-        foreign: Foreign::All,
-        dry_run: options.dry_run,
-        force: options.force,
-        paths: &[],
-        staged: false,
-        head: false,
+    let mut plan = plan::make(&app.repo, &present, &target)?;
+    let modes = turn.modes(app, &present, tree)?;
+    plan::add_bits(&app.repo, &mut plan, &present, &target, &modes)?;
+    plan.kept.extend(turn.unknown.into_iter().map(|path| (path, Kept::NotLookedAt)));
+    let code = Some(CodeMove { present, plan, modes });
+    // What others changed meanwhile is kept by the merge.
+    let terms = &options.terms;
+    let destination =
+        Destination { kind: Kind::Revert, mode: Mode::Code, target: start, redone: None, terms, paths: &[] };
+    moving::go(app, recording, history, &destination, Moved { code, chat: None })
+}
+
+fn conflict(turn: u32, paths: &[RepoPath]) -> Failure {
+    let what = text::count(paths.len(), "file");
+    let message = format!("later changes touch what turn {turn} did to {what}; nothing was changed");
+    let hint = format!(
+        "`session diff turn:{turn} turn:{turn}.end` shows the turn; `session rewind code turn:{turn}` goes back before it."
+    );
+    Failure::new(FailureKind::Conflict, "revert.conflict", message)
+        .target(turn.to_string())
+        .hint(hint)
+        .details(paths.iter().map(RepoPath::escaped).collect())
+}
+
+/// What a turn did.
+struct Turn {
+    before: Oid,
+    after: Oid,
+    modes_before: Modes,
+    modes_after: Modes,
+    /// Paths of which one of its two checkpoints cannot tell whether they were there.
+    unknown: Vec<RepoPath>,
+}
+
+impl Turn {
+    fn between(app: &App<'_>, start: &Checkpoint, end: &Checkpoint) -> Result<Self> {
+        let objects = &app.repo.objects;
+        let (before, after) = (store::code_tree(&app.repo, start)?, store::code_tree(&app.repo, end)?);
+        let skipped = [start, end].map(|c| layout::read_skipped(objects, c.meta_tree));
+        let [skipped_before, skipped_after] = skipped;
+        let (skipped_before, skipped_after) = (skipped_before?, skipped_after?);
+        // What one of them did not look at, the turn neither made nor deleted, for all we know.
+        let mut edits = Vec::new();
+        for change in tree::diff(objects, before, after)? {
+            let known = match (change.old, change.new) {
+                (None, _) => was_looked_at(start.scope, &skipped_before, &change.path),
+                (_, None) => was_looked_at(end.scope, &skipped_after, &change.path),
+                _ => true,
+            };
+            if !known {
+                edits.push((change.path, change.new));
+            }
+        }
+        let unknown = edits.iter().map(|(path, _)| path.clone()).collect();
+        let before = tree::edit(objects, before, edits)?;
+        let modes_before = layout::read_modes(objects, start.meta_tree)?;
+        let modes_after = layout::read_modes(objects, end.meta_tree)?;
+        Ok(Self { before, after, modes_before, modes_after, unknown })
+    }
+
+    /// The permission bits that files get: those before the turn where nobody changed them since, else those of now.
+    fn modes(&self, app: &App<'_>, present: &Snapshot, merged: Oid) -> Result<Modes> {
+        let objects = &app.repo.objects;
+        let now = Modes::new(present.umask, &present.modes);
+        let all = [&self.modes_before, &self.modes_after, &now];
+        let paths: BTreeSet<&RepoPath> = all.iter().flat_map(|modes| modes.paths.keys()).collect();
+        let file_mode = app.repo.config.bool("core.fileMode")?.unwrap_or(true);
+        let mut wanted = BTreeMap::new();
+        for path in paths {
+            let bits = |modes: &Modes, root: Oid| -> Result<Option<u32>> {
+                let entry = tree::lookup(objects, root, path)?;
+                Ok(entry.and_then(|(mode, _)| modes.of(path, mode)))
+            };
+            let before = bits(&self.modes_before, self.before)?;
+            let after = bits(&self.modes_after, self.after)?;
+            let present = bits(&now, present.tree)?;
+            let chosen = if present.is_none() || present == after { before.or(present) } else { present };
+            if let (Some(bits), Some((mode, _))) = (chosen, tree::lookup(objects, merged, path)?) {
+                wanted.insert(path.clone(), if file_mode { with_exec(bits, mode) } else { bits });
+            }
+        }
+        Ok(Modes::new(present.umask, &wanted))
+    }
+}
+
+fn was_looked_at(scope: Scope, skipped: &Skipped, path: &RepoPath) -> bool {
+    let in_scope = match scope {
+        Scope::Full => true,
+        Scope::Paths => skipped.only.iter().any(|only| path.is_at_or_below(only)),
+        Scope::Tracked => false,
     };
-    moving::go(app, recording, &history, &destination, Moved { code: Some((present, plan)), chat: None })
+    in_scope && !skipped.covers(path)
+}
+
+/// Permission bits that say what the tree says of the exec bit.
+const fn with_exec(bits: u32, mode: FileMode) -> u32 {
+    match (mode, bits & 0o100 != 0) {
+        (FileMode::Executable, false) => bits | ((bits & 0o444) >> 2) | 0o100,
+        (FileMode::File, true) => bits & !0o111,
+        _ => bits,
+    }
 }

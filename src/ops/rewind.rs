@@ -1,13 +1,11 @@
 //! `rewind code|chat|both`: the files, the conversation or both go back to a checkpoint; undoable, and never over someone's work unasked.
 
-use std::path::PathBuf;
-
 use serde::Serialize;
 
 use super::choice::{self, Foreign};
-use super::moving::{self, ChatMove, Destination, Files, Moved};
+use super::moving::{self, ChatMove, CodeMove, Destination, Files, Moved, Started, Terms};
 use super::record::Recording;
-use super::{App, Failure, FailureKind, Result, address, find, settle};
+use super::{App, Failure, FailureKind, Result, address};
 use crate::base::{RepoPath, SessionId};
 use crate::engine::Plan;
 use crate::engine::history::{Half, History};
@@ -17,26 +15,14 @@ use crate::model::{Checkpoint, Kind, Mode, Scope};
 /// What to rewind, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Which session; the default one where `None`.
-    pub session: Option<String>,
     /// Which half.
     pub mode: Mode,
     /// Where to; chosen where `None`.
     pub target: Option<String>,
     /// To the previous checkpoint of any kind.
     pub step: bool,
-    /// Show the plan, change nothing.
-    pub dry_run: bool,
-    /// What to do with paths that someone else changed.
-    pub foreign: Foreign,
-    /// Only these paths, relative to the folder of the command.
-    pub paths: Vec<PathBuf>,
-    /// The index goes there too.
-    pub staged: bool,
-    /// HEAD goes there too, without moving a branch.
-    pub head: bool,
-    /// Go on although a merge or rebase is under way, or the target is empty.
-    pub force: bool,
+    /// On what terms.
+    pub terms: Terms,
 }
 
 /// What a rewind or redo did, or would do.
@@ -112,65 +98,35 @@ impl From<&Checkpoint> for Place {
 /// # Errors
 /// Nothing further back (1), no such target (3), a choice is needed (6).
 pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
-    let _lock = app.lock_worktree()?;
-    if !options.dry_run {
-        settle::settle(app)?;
-    }
-    let tip = find::session(app, options.session.as_deref())?;
-    let pulled = find::is_only_pulled(app, &tip)?;
-    if !options.dry_run {
-        find::take_up(app, &tip)?;
-    }
-    let mut recording = moving::begin(app, tip)?;
-    moving::refuse_during_operation(app, options.mode, options.force)?;
-    let present = if options.mode.code() { Some(recording.capture_code(app, None)?) } else { None };
-    let tip = moving::tip_of(&recording)?.clone();
-    let history = History::load(&app.repo, tip.checkpoint.commit)?;
-    let paths = moving::paths(app, &options.paths)?;
+    let started = Started::new(app, &options.terms)?;
+    let (tip, history) = (&started.tip, &started.history);
+    let mut recording = started.recording(app, options.mode, &options.terms)?;
+    let present = options.mode.code().then(|| recording.capture_code(app, None)).transpose()?;
+    let paths = moving::paths(app, &options.terms.paths)?;
     // A session that never ran here knows nothing of these files; where they are HEAD's, nobody's work is at stake.
     let head = recording.head.commit.map(|c| app.repo.objects.read_commit(c)).transpose()?.map(|c| c.tree);
-    let untouched = pulled && present.as_ref().is_some_and(|p| Some(p.tree) == head);
-    let foreign = if untouched { Foreign::All } else { options.foreign };
+    let untouched = started.was_only_pulled && present.as_ref().is_some_and(|p| Some(p.tree) == head);
+    let foreign = if untouched { Foreign::All } else { options.terms.foreign };
+    let terms = Terms { foreign, ..options.terms.clone() };
 
-    let (target, plan) = match (&options.target, &present) {
-        (Some(text), _) => {
-            let target = address::checkpoint(app, &tip, &history, text)?;
-            let plan = match &present {
-                Some(present) => Some(moving::plan(app, &history, target, present, &paths)?),
-                None => None,
-            };
-            (target, plan)
-        }
+    let (target, code) = match (&options.target, present) {
         (None, Some(present)) if options.mode == Mode::Code => {
-            let (target, plan) = choose(app, options, &tip, &history, present, &paths)?;
-            (target, Some(plan))
+            let (target, plan) = choose(app, options, tip, history, &present, &paths)?;
+            (target, Some(CodeMove::new(app, target, present, plan)?))
         }
-        (None, _) => {
-            let target = last_turn(&recording, &history)?;
-            let plan = match &present {
-                Some(present) => Some(moving::plan(app, &history, target, present, &paths)?),
-                None => None,
+        (named, present) => {
+            let target = match named {
+                Some(text) => address::checkpoint(app, tip, history, text)?,
+                None => last_turn(&recording, history)?,
             };
-            (target, plan)
+            let code = present.map(|present| CodeMove::to(app, history, target, present, &paths)).transpose()?;
+            (target, code)
         }
     };
-    let chat = if options.mode.chat() { Some(ChatMove::back_to(app, &tip, target)?) } else { None };
-    let destination = Destination {
-        kind: Kind::Rewind,
-        mode: options.mode,
-        target,
-        redone: None,
-        foreign,
-        dry_run: options.dry_run,
-        force: options.force,
-        paths: &paths,
-        staged: options.staged,
-        head: options.head,
-    };
-    if !options.dry_run {
-        moving::make_current(app, options.session.as_deref(), &tip)?;
-    }
-    moving::go(app, recording, &history, &destination, Moved { code: present.zip(plan), chat })
+    let chat = if options.mode.chat() { Some(ChatMove::back_to(app, tip, target)?) } else { None };
+    let mode = options.mode;
+    let destination = Destination { kind: Kind::Rewind, mode, target, redone: None, terms: &terms, paths: &paths };
+    moving::go(app, recording, history, &destination, Moved { code, chat })
 }
 
 /// The newest stop (or with `--step` the previous checkpoint of any kind) on the live line whose plan is not empty.
@@ -189,7 +145,7 @@ fn choose<'h>(
             continue;
         }
         let mut plan = moving::plan(app, history, candidate, present, paths)?;
-        if options.foreign == Foreign::Mine && !plan.is_empty() {
+        if options.terms.foreign == Foreign::Mine && !plan.is_empty() {
             let foreign = choice::foreign_paths(app, tip, history, candidate, present, &plan)?;
             plan = moving::leave(app, history, candidate, present, paths, &foreign)?;
         }

@@ -16,6 +16,7 @@ use git_session::git::Repo;
 use git_session::git::repo::RepoEnv;
 use git_session::model::Mode;
 use git_session::ops::choice::Foreign;
+use git_session::ops::moving::Terms;
 use git_session::ops::{App, Caller, Failure, fork, redo, rewind, save};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -226,16 +227,10 @@ impl World {
     fn rewind(&mut self, number: u64, before: &Tree) {
         let (gits, seen) = (self.gits(), self.seen(before));
         let options = rewind::Options {
-            session: None,
             mode: Mode::Code,
             target: Some(number.to_string()),
             step: false,
-            dry_run: false,
-            foreign: Foreign::All,
-            paths: Vec::new(),
-            staged: false,
-            head: false,
-            force: false,
+            terms: Terms { foreign: Foreign::All, ..Terms::default() },
         };
         let outcome = rewind::run(&self.app(), &options);
         assert_eq!(self.gits(), gits);
@@ -249,16 +244,8 @@ impl World {
             return;
         }
         let (gits, seen) = (self.gits(), self.seen(before));
-        let options = redo::Options {
-            session: None,
-            dry_run: false,
-            foreign: Foreign::All,
-            paths: Vec::new(),
-            staged: false,
-            head: false,
-            force: false,
-        };
-        let outcome = redo::run(&self.app(), &options);
+        let terms = Terms { foreign: Foreign::All, ..Terms::default() };
+        let outcome = redo::run(&self.app(), &terms);
         assert_eq!(self.gits(), gits);
         let Some(target) = self.redoable.last().copied() else {
             let failure = outcome.expect_err("there is nothing to redo");

@@ -1,6 +1,6 @@
 //! `--staged` and `--head`: the index and HEAD go back where they were asked to, and come forth again by redo.
 
-use crate::support::repo::TestRepo;
+use crate::support::repo::{Shape, TestRepo};
 
 /// What git shows of the index.
 fn index(repo: &TestRepo) -> (String, String) {
@@ -80,4 +80,112 @@ fn head_goes_back_to_its_branch_or_is_detached_and_no_branch_moves() {
     assert_eq!(repo.git(["rev-parse", "HEAD"]), base);
     assert_eq!(repo.git(["rev-parse", "elsewhere"]), elsewhere);
     assert_eq!(repo.git(["branch", "--show-current"]).trim(), "", "detached: the branch has moved on");
+}
+
+/// All that git tells of the index: what is staged, what is not, stages, flags; and whether it is sound.
+fn told(repo: &TestRepo) -> Vec<String> {
+    let status = ["status", "--porcelain=v2", "--untracked-files=all"];
+    // Flags: skip-worktree, intent-to-add by their letters; the stat data differs from run to run.
+    let entries = ["ls-files", "--stage", "-t", "--sparse"];
+    let staged = ["diff", "--cached", "--raw", "--no-renames"];
+    let unstaged = ["diff", "--raw", "--no-renames", "--abbrev=40"];
+    vec![
+        repo.git(status),
+        repo.git(entries),
+        repo.git(staged),
+        repo.git(unstaged),
+        repo.git(["write-tree", "--missing-ok"]),
+    ]
+}
+
+/// The same where there are conflicts, of which no tree can be written.
+fn told_in_conflict(repo: &TestRepo) -> Vec<String> {
+    let sight: [&[&str]; 4] = [
+        &["status", "--porcelain=v2", "--untracked-files=all"],
+        &["ls-files", "--stage", "-t", "--sparse"],
+        &["diff", "--cached", "--raw", "--no-renames"],
+        &["diff", "--raw", "--no-renames", "--abbrev=40"],
+    ];
+    sight.iter().map(|args| repo.git(args.iter().copied())).collect()
+}
+
+/// Every kind of index.
+fn each_kind(run: impl Fn(&str, &TestRepo)) {
+    for ref_format in ["files", "reftable"] {
+        for kind in ["plain", "v4", "split", "sparse"] {
+            let repo = TestRepo::of_shape(Shape { ref_format, ..Shape::PLAIN });
+            for path in ["in/one", "in/two", "in/three", "out/deep/one", "out/two", "top"] {
+                repo.write(path, format!("{path}\n"));
+            }
+            repo.write(b"in/odd\xff\n", "odd\n");
+            repo.commit("files");
+            match kind {
+                "v4" => drop(repo.git(["update-index", "--index-version", "4"])),
+                "split" => drop(repo.git(["update-index", "--split-index"])),
+                "sparse" => drop(repo.git(["sparse-checkout", "set", "--cone", "--sparse-index", "in"])),
+                _ => {}
+            }
+            run(&format!("{kind}, {ref_format}"), &repo);
+        }
+    }
+}
+
+#[test]
+fn staged_changes_of_every_sort_come_back_in_every_kind_of_index() {
+    each_kind(|kind, repo| {
+        repo.write("in/one", "staged\n");
+        repo.write(b"in/odd\xff\n", "staged\n");
+        repo.write("in/new", "staged\n");
+        repo.chmod("in/three", 0o755);
+        repo.git(["add", "--all"]);
+        repo.git(["rm", "--quiet", "--cached", "in/two"]);
+        repo.write("in/one", "changed since\n");
+        repo.write("in/meant", "intent\n");
+        repo.write("in/me ant[*]", "intent\n");
+        repo.git(["--literal-pathspecs", "add", "--intent-to-add", "in/meant", "in/me ant[*]"]);
+        repo.write("in/untracked", "x\n");
+        repo.ask(["save"]);
+        let then = told(repo);
+        assert!(then[0].contains(".A") && then[1].contains("in/meant"), "{kind}: {then:?}");
+        repo.git(["reset", "--quiet"]);
+        repo.write("top", "later\n");
+        repo.write("in/three", "later\n");
+        repo.git(["add", "--sparse", "in/three", "top"]);
+        let later = told(repo);
+        assert_ne!(then, later, "{kind}");
+        repo.ask(["rewind", "code", "1", "--staged"]);
+        assert_eq!(told(repo), then, "{kind}");
+        repo.ask(["redo", "--staged"]);
+        assert_eq!(told(repo), later, "{kind}");
+        repo.assert_sound();
+    });
+}
+
+#[test]
+fn conflicts_come_back_in_every_kind_of_index() {
+    each_kind(|kind, repo| {
+        repo.git(["checkout", "--quiet", "-b", "theirs"]);
+        repo.write("in/one", "theirs\n");
+        repo.remove("in/two");
+        repo.write("in/three", "theirs alone\n");
+        repo.commit("theirs");
+        repo.git(["checkout", "--quiet", "-"]);
+        repo.write("in/one", "ours\n");
+        repo.write("in/two", "ours\n");
+        repo.commit("ours");
+        let merge = repo.sandbox.command("git", repo.path()).args(["merge", "theirs"]).output().expect("git starts");
+        assert!(!merge.status.success(), "{kind}: it conflicts");
+        repo.ask(["save"]);
+        let then = told_in_conflict(repo);
+        assert!(then[0].contains("UU") && then[0].contains("UD"), "{kind}: {then:?}");
+        repo.write("in/one", "resolved\n");
+        repo.git(["add", "in/one"]);
+        repo.git(["rm", "--quiet", "in/two"]);
+        let resolved = told_in_conflict(repo);
+        repo.ask(["rewind", "code", "1", "--staged", "--force"]);
+        assert_eq!(told_in_conflict(repo), then, "{kind}");
+        repo.ask(["redo", "--staged", "--force"]);
+        assert_eq!(told_in_conflict(repo), resolved, "{kind}");
+        repo.git(["merge", "--abort"]);
+    });
 }

@@ -16,5 +16,5 @@ pub struct Args {
 
 /// Redoes.
 pub fn run(context: &mut Context, args: Args) -> Result<u8> {
-    rewind::run_redo(context, args.how)
+    rewind::run_redo(context, &args.how)
 }

@@ -3,6 +3,7 @@
 use super::rewind::tell;
 use crate::cli::Context;
 use crate::cli::args::SessionArg;
+use crate::ops::moving::Terms;
 use crate::ops::{Result, revert};
 
 /// Take one turn's changes back and keep later ones
@@ -27,8 +28,8 @@ pub struct Args {
 pub fn run(context: &mut Context, args: Args) -> Result<u8> {
     let progress = context.ui.progress();
     let app = context.app(&*progress)?;
-    let options =
-        revert::Options { session: args.session.session, turn: args.turn, dry_run: args.dry_run, force: args.force };
+    let terms = Terms { session: args.session.session, dry_run: args.dry_run, force: args.force, ..Terms::default() };
+    let options = revert::Options { turn: args.turn, terms };
     let outcome = revert::run(&app, &options)?;
     context.show("revert", &outcome, |ui, o| tell(ui, "Reverted", o));
     Ok(0)

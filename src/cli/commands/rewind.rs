@@ -10,6 +10,7 @@ use crate::cli::theme::paint;
 use crate::cli::{Context, Ui, ask};
 use crate::model::{Kind, Mode};
 use crate::ops::choice::Foreign;
+use crate::ops::moving::Terms;
 use crate::ops::rewind::{self, Outcome};
 use crate::ops::{App, Failure, FailureKind, Result, redo, show};
 
@@ -72,6 +73,24 @@ pub struct HowArgs {
     paths: Vec<PathBuf>,
 }
 
+impl HowArgs {
+    fn terms(&self) -> Terms {
+        Terms {
+            session: self.session.session.clone(),
+            dry_run: self.dry_run,
+            foreign: match (self.mine, self.all) {
+                (true, _) => Foreign::Mine,
+                (_, true) => Foreign::All,
+                _ => Foreign::Ask,
+            },
+            paths: self.paths.clone(),
+            staged: self.staged,
+            head: self.head,
+            force: self.force,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum ModeArg {
     /// The files
@@ -95,7 +114,7 @@ impl From<ModeArg> for Mode {
 /// Rewinds.
 pub fn run(context: &mut Context, args: Args) -> Result<u8> {
     if args.undo {
-        return run_redo(context, args.how);
+        return run_redo(context, &args.how);
     }
     let progress = context.ui.progress();
     let app = context.app(&*progress)?;
@@ -104,22 +123,11 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
         Some(n) => Some(turns_back(&app, &args.how, n)?),
         None => args.checkpoint,
     };
-    let mut options = rewind::Options {
-        session: args.how.session.session.clone(),
-        mode: mode.into(),
-        target,
-        step: args.step,
-        dry_run: args.how.dry_run,
-        foreign: foreign(&args.how),
-        paths: args.how.paths.clone(),
-        staged: args.how.staged,
-        head: args.how.head,
-        force: args.how.force,
-    };
+    let mut options = rewind::Options { mode: mode.into(), target, step: args.step, terms: args.how.terms() };
     let outcome = match rewind::run(&app, &options) {
         Err(failure) if wants_choice(&context.ui, &failure) => match ask::foreign(&mut context.ui, &failure.details) {
             Some(choice) => {
-                options.foreign = choice;
+                options.terms.foreign = choice;
                 rewind::run(&app, &options)?
             }
             None => return Err(failure),
@@ -131,23 +139,15 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
 }
 
 /// Redoes.
-pub fn run_redo(context: &mut Context, how: HowArgs) -> Result<u8> {
+pub fn run_redo(context: &mut Context, how: &HowArgs) -> Result<u8> {
     let progress = context.ui.progress();
     let app = context.app(&*progress)?;
-    let mut options = redo::Options {
-        session: how.session.session.clone(),
-        dry_run: how.dry_run,
-        foreign: foreign(&how),
-        paths: how.paths,
-        staged: how.staged,
-        head: how.head,
-        force: how.force,
-    };
-    let outcome = match redo::run(&app, &options) {
+    let mut terms = how.terms();
+    let outcome = match redo::run(&app, &terms) {
         Err(failure) if wants_choice(&context.ui, &failure) => match ask::foreign(&mut context.ui, &failure.details) {
             Some(choice) => {
-                options.foreign = choice;
-                redo::run(&app, &options)?
+                terms.foreign = choice;
+                redo::run(&app, &terms)?
             }
             None => return Err(failure),
         },
@@ -155,14 +155,6 @@ pub fn run_redo(context: &mut Context, how: HowArgs) -> Result<u8> {
     };
     context.show("redo", &outcome, |ui, o| tell(ui, "Redone", o));
     Ok(0)
-}
-
-const fn foreign(how: &HowArgs) -> Foreign {
-    match (how.mine, how.all) {
-        (true, _) => Foreign::Mine,
-        (_, true) => Foreign::All,
-        _ => Foreign::Ask,
-    }
 }
 
 fn wants_choice(ui: &Ui, failure: &Failure) -> bool {

@@ -70,8 +70,24 @@ pub fn apply(
     progress: &dyn Progress,
 ) -> Result<Applied> {
     check(repo, plan, modes, keep)?;
+    let (applied, done) = apply_checked(repo, plan, modes, keep, progress)?;
+    done.map(|()| applied)
+}
+
+/// [`apply`] after a [`check`] of one's own: what was done, also where it ended early. If that is nothing, there is nothing to
+/// settle.
+///
+/// # Errors
+/// As [`apply`]; the outer one before anything was done.
+pub fn apply_checked(
+    repo: &Repo,
+    plan: &Plan,
+    modes: &BTreeMap<RepoPath, u32>,
+    keep: &Path,
+    progress: &dyn Progress,
+) -> Result<(Applied, Result<()>)> {
     if plan.is_empty() {
-        return Ok(Applied::default());
+        return Ok((Applied::default(), Ok(())));
     }
     let disk = WorkTree::open(repo)?;
     let mut run = Run::new(repo, &disk, &plan.items, modes, keep)?;
@@ -80,9 +96,7 @@ pub fn apply(
     progress.finish();
     // What was done stays done, also when it ends early: its folders are synced in either case.
     let synced = run::sync_folders(&disk, &plan.items);
-    done?;
-    synced?;
-    Ok(run.applied)
+    Ok((run.applied, done.and(synced)))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The staged tree and the conflict stages, as a checkpoint keeps them.
+//! The staged tree, the conflict stages and what is to be added, as a checkpoint keeps them.
 
 use super::IndexState;
 use crate::engine::Result;
@@ -7,7 +7,8 @@ use crate::git::Oid;
 
 /// What differs from HEAD's tree.
 pub(super) fn against(index: &IndexRecord, head_tree: Oid) -> IndexState {
-    IndexState { staged: (index.staged != head_tree).then_some(index.staged), conflicts: index.conflicts }
+    let staged = (index.staged != head_tree).then_some(index.staged);
+    IndexState { staged, conflicts: index.conflicts, intended: index.intended }
 }
 
 /// The tree of HEAD's commit; the empty one while unborn.

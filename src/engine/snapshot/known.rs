@@ -41,7 +41,7 @@ pub(super) fn read(
     if let (Some(cached), Some(stamp)) = (cache.index, stamp)
         && cached.stamp == stamp
         && repo.objects.exists(cached.staged)
-        && cached.conflicts.iter().flatten().all(|tree| repo.objects.exists(*tree))
+        && cached.conflicts.iter().chain([&cached.intended]).flatten().all(|tree| repo.objects.exists(*tree))
     {
         let known = Known { records: std::mem::take(&mut cache.records), from_cache: true, ..Known::default() };
         return Ok((known, cached, Some(cached)));
@@ -52,6 +52,7 @@ pub(super) fn read(
         stamp: stamp.unwrap_or(Stamp { size: 0, mtime: (0, 0), ctime: (0, 0), ino: 0, dev: 0 }),
         staged: index::staged_tree(repo, &index)?,
         conflicts: [conflict(1)?, conflict(2)?, conflict(3)?],
+        intended: index::intended_tree(repo, &index)?,
     };
     // An index as young as this read could be written again without its times showing it.
     let keep = stamp.is_some_and(|stamp| stamp.mtime < now && stamp.ctime < now);

@@ -45,13 +45,15 @@ pub struct Options {
     pub home: Option<std::path::PathBuf>,
 }
 
-/// The staged tree, where it differs from HEAD's, and conflict stages.
+/// The staged tree, where it differs from HEAD's, conflict stages, and what is to be added.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IndexState {
     /// The staged tree; `None` where it equals HEAD's tree.
     pub staged: Option<Oid>,
     /// Conflict stages 1 to 3 as trees.
     pub conflicts: [Option<Oid>; 3],
+    /// What is to be added (`git add -N`), as a tree of empty files.
+    pub intended: Option<Oid>,
 }
 
 /// What a snapshot cost; tests assert it.

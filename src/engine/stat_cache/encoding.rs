@@ -9,7 +9,7 @@ use super::{Folder, IndexRecord, Moment, Record, Stamp, StatCache, Taken, Tracke
 use crate::base::RepoPath;
 use crate::git::{FileMode, ObjectFormat, Oid};
 
-const MAGIC: &[u8; 8] = b"gsstat\0\x02";
+const MAGIC: &[u8; 8] = b"gsstat\0\x03";
 
 const TRACKED: u8 = 1;
 const SKIP_WORKTREE: u8 = 2;
@@ -33,6 +33,7 @@ pub(super) fn encode(cache: &StatCache, format: ObjectFormat) -> Vec<u8> {
             put_stamp(out, &index.stamp);
             out.extend_from_slice(index.staged.as_bytes());
             index.conflicts.iter().for_each(|stage| put_optional(out, *stage));
+            put_optional(out, index.intended);
         }
         put_optional(out, cache.rules);
         out.extend_from_slice(&(cache.records.len() as u64).to_le_bytes());
@@ -64,6 +65,7 @@ pub(super) fn decode(bytes: &[u8], format: ObjectFormat) -> Option<StatCache> {
             stamp: head.stamp()?,
             staged: head.oid()?,
             conflicts: [head.optional_oid()?, head.optional_oid()?, head.optional_oid()?],
+            intended: head.optional_oid()?,
         }),
     };
     let rules = head.optional_oid()?;

@@ -3,13 +3,14 @@
 
 use super::made::Made;
 use super::point::Point;
+use crate::base::RepoPath;
 use crate::engine::history::History;
 use crate::engine::store::Tip;
 use crate::engine::{layout, plan, restore, snapshot};
 use crate::git::{Oid, RefName, index_write, worktree};
 use crate::model::{Kind, Mode};
 use crate::ops::choice::{self, Foreign};
-use crate::ops::moving::{self, Destination, Files, Moved};
+use crate::ops::moving::{self, CodeMove, Destination, Files, Moved, Terms};
 use crate::ops::record::Recording;
 use crate::ops::{App, Failure, FailureKind, Result, settle};
 
@@ -51,7 +52,7 @@ impl Switch {
         made.head(&before);
         if before.commit != Some(base) {
             let tree = app.repo.objects.read_commit(base)?.tree;
-            index_write::set_index(&app.repo, tree, [None; 3])?;
+            index_write::set_index(&app.repo, tree, [None; 3], None)?;
         }
         Ok(())
     }
@@ -61,8 +62,8 @@ fn bring_files(app: &App<'_>, fork: &Tip) -> Result<()> {
     let mut recording = Recording::on(app, fork.clone())?;
     let present = recording.capture_code(app, None)?;
     let history = History::load(&app.repo, fork.checkpoint.commit)?;
-    let plan = moving::plan(app, &history, &fork.checkpoint, &present, &[])?;
-    if plan.is_empty() {
+    let code = CodeMove::to(app, &history, &fork.checkpoint, present, &[])?;
+    if code.plan.is_empty() {
         return Ok(());
     }
     let destination = Destination {
@@ -70,22 +71,18 @@ fn bring_files(app: &App<'_>, fork: &Tip) -> Result<()> {
         mode: Mode::Code,
         target: &fork.checkpoint,
         redone: None,
-        foreign: Foreign::All,
-        dry_run: false,
-        force: false,
+        terms: &Terms { foreign: Foreign::All, ..Terms::default() },
         paths: &[],
-        staged: false,
-        head: false,
     };
-    moving::go(app, recording, &history, &destination, Moved { code: Some((present, plan)), chat: None }).map(drop)
+    moving::go(app, recording, &history, &destination, Moved { code: Some(code), chat: None }).map(drop)
 }
 
-fn in_the_way(number: u64, foreign: &[crate::base::RepoPath]) -> Failure {
+fn in_the_way(number: u64, foreign: &[RepoPath]) -> Failure {
     let what = if let [one] = foreign { format!("{one} was") } else { format!("{} files were", foreign.len()) };
     let message = format!("{what} changed outside of this session since checkpoint {number}; nothing was changed");
     Failure::new(FailureKind::Refused, "rewind.foreign", message)
         .hint(format!(
             "Fork with `--worktree PATH`, which leaves this work tree alone, or first run `session rewind code {number} --all`."
         ))
-        .details(foreign.iter().map(ToString::to_string).collect())
+        .details(foreign.iter().map(RepoPath::escaped).collect())
 }

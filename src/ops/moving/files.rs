@@ -8,6 +8,7 @@ use super::{Destination, tip_of};
 use crate::base::{RepoPath, text};
 use crate::engine::history::{Half, History};
 use crate::engine::plan::{Action, Kept, Target};
+use crate::engine::restore::Applied;
 use crate::engine::store::{DraftCode, Extras};
 use crate::engine::{Error as EngineError, Plan, Snapshot, journal, layout, plan, restore, snapshot};
 use crate::model::snapshot::Modes;
@@ -15,6 +16,37 @@ use crate::model::{Checkpoint, Scope};
 use crate::ops::record::Recording;
 use crate::ops::settle::Then;
 use crate::ops::{App, Failure, FailureKind, Result};
+
+/// The files' half of a move: what is there, what becomes of it, and the permission bits that were recorded.
+#[derive(Debug)]
+pub struct CodeMove {
+    /// The files as they are.
+    pub present: Snapshot,
+    /// What becomes of them.
+    pub plan: Plan,
+    /// Permission bits there.
+    pub modes: Modes,
+}
+
+impl CodeMove {
+    /// By a plan to a checkpoint.
+    pub fn new(app: &App<'_>, target: &Checkpoint, present: Snapshot, plan: Plan) -> Result<Self> {
+        let modes = layout::read_modes(&app.repo.objects, target.meta_tree)?;
+        Ok(Self { present, plan, modes })
+    }
+
+    /// To a checkpoint.
+    pub fn to(
+        app: &App<'_>,
+        history: &History,
+        target: &Checkpoint,
+        present: Snapshot,
+        paths: &[RepoPath],
+    ) -> Result<Self> {
+        let plan = plan(app, history, target, &present, paths)?;
+        Self::new(app, target, present, plan)
+    }
+}
 
 /// Files of a plan, as told.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -135,7 +167,7 @@ pub(super) fn refuse_obstacles(app: &App<'_>, to: &Destination<'_>, plan: Option
         return Err(Failure::from(refused).details(details));
     }
     let empties = plan.result == app.repo.objects.format().empty_tree() && plan.present != plan.result;
-    if empties && to.target.scope != Scope::Full && !to.force {
+    if empties && to.target.scope != Scope::Full && !to.terms.force {
         return Err(Failure::new(
             FailureKind::Refused,
             "rewind.empty",
@@ -147,23 +179,22 @@ pub(super) fn refuse_obstacles(app: &App<'_>, to: &Destination<'_>, plan: Option
 }
 
 /// Writes the files, under a journal that stays until the checkpoint at the end is made.
-pub(super) fn write(
-    app: &App<'_>,
-    recording: &Recording,
-    to: &Destination<'_>,
-    present: &Snapshot,
-    plan: &Plan,
-    then: &Then,
-) -> Result<()> {
+pub(super) fn write(app: &App<'_>, recording: &Recording, code: &CodeMove, then: &Then) -> Result<()> {
+    let plan = &code.plan;
     let tip = tip_of(recording)?;
     let then = serde_json::to_value(then)
         .map_err(|e| Failure::new(FailureKind::Internal, "internal", format!("cannot write the journal: {e}")))?;
     let purpose = journal::Purpose { session: tip.session.id, tip: tip.checkpoint.commit, then };
-    let modes = plan::bits(plan, present, &layout::read_modes(&app.repo.objects, to.target.meta_tree)?);
+    let modes = plan::bits(plan, &code.present, &code.modes);
     restore::check(&app.repo, plan, &modes, &app.cwd)?;
     journal::write(&app.repo, &purpose, plan, &modes)?;
-    restore::apply(&app.repo, plan, &modes, &app.cwd, app.progress)?;
-    Ok(())
+    let outcome = restore::apply_checked(&app.repo, plan, &modes, &app.cwd, app.progress);
+    let (applied, done) = outcome.map_or_else(|early| (Applied::default(), Err(early)), |outcome| outcome);
+    // Such as where a filter driver fails: nobody has to settle what was never begun.
+    if done.is_err() && applied == Applied::default() {
+        journal::remove(&app.repo)?;
+    }
+    Ok(done?)
 }
 
 /// Looks at the files again: the code as it is now, which must be what was planned.

@@ -11,6 +11,7 @@ use crate::ops::{App, Result};
 pub struct GitState {
     staged: Oid,
     conflicts: [Option<Oid>; 3],
+    intended: Option<Oid>,
     head: Head,
 }
 
@@ -34,6 +35,7 @@ impl GitState {
                 folder(layout::index_conflict(2)?)?,
                 folder(layout::index_conflict(3)?)?,
             ],
+            intended: folder(layout::index_intended()?)?,
             head: Head { branch, commit: checkpoint.base },
         })
     }
@@ -41,7 +43,7 @@ impl GitState {
     /// Whether what was asked for differs from what is there.
     pub fn differs(&self, app: &App<'_>, to: &Destination<'_>, present: &Snapshot) -> Result<bool> {
         let head = app.repo.head()?;
-        if to.head && head != self.head {
+        if to.terms.head && head != self.head {
             return Ok(true);
         }
         let committed = match head.commit {
@@ -49,16 +51,17 @@ impl GitState {
             None => app.repo.objects.format().empty_tree(),
         };
         let staged = present.index.staged.unwrap_or(committed);
-        Ok(to.staged && (staged != self.staged || present.index.conflicts != self.conflicts))
+        let now = (staged, present.index.conflicts, present.index.intended);
+        Ok(to.terms.staged && now != (self.staged, self.conflicts, self.intended))
     }
 
     /// Puts back what was asked for. No branch moves, no file is touched.
     pub fn restore(&self, app: &App<'_>, to: &Destination<'_>) -> Result<()> {
-        if to.head {
+        if to.terms.head {
             index_write::set_head(&app.repo, &self.head)?;
         }
-        if to.staged {
-            index_write::set_index(&app.repo, self.staged, self.conflicts)?;
+        if to.terms.staged {
+            index_write::set_index(&app.repo, self.staged, self.conflicts, self.intended)?;
         }
         Ok(())
     }

@@ -3,9 +3,10 @@
 mod chat;
 mod files;
 mod git_state;
+mod start;
+mod terms;
 
 use super::choice::{self, Foreign};
-use super::native;
 use super::record::{Purpose, Recording};
 use super::rewind::{Outcome, Place};
 use super::settle::Then;
@@ -13,16 +14,16 @@ use super::{App, Failure, FailureKind, Result, state_record};
 use crate::base::{RepoPath, text};
 use crate::engine::history::History;
 use crate::engine::store::Tip;
-use crate::engine::stream::Check;
-use crate::engine::{Plan, Snapshot, journal, local};
-use crate::git::head::Operation;
+use crate::engine::{journal, local};
 use crate::model::checkpoint::Movement;
 use crate::model::{Checkpoint, Kind, Mode};
 use git_state::GitState;
 
 pub use chat::ChatMove;
 pub(super) use files::normal;
-pub use files::{Files, leave, paths, plan};
+pub use files::{CodeMove, Files, leave, paths, plan};
+pub use start::{Started, begin, refuse_during_operation};
+pub use terms::Terms;
 
 /// Where a move goes and on what terms.
 #[derive(Clone, Copy, Debug)]
@@ -35,46 +36,23 @@ pub struct Destination<'a> {
     pub target: &'a Checkpoint,
     /// On a redo: the number of the rewind.
     pub redone: Option<u64>,
-    /// What to do with paths that someone else changed.
-    pub foreign: Foreign,
-    /// Only say it.
-    pub dry_run: bool,
-    /// Also to an empty tree.
-    pub force: bool,
-    /// Only these paths.
+    /// On what terms.
+    pub terms: &'a Terms,
+    /// Only these paths, as paths of the tree.
     pub paths: &'a [RepoPath],
-    /// The index goes there too.
-    pub staged: bool,
-    /// HEAD goes there too.
-    pub head: bool,
 }
 
 /// What moves.
 #[derive(Debug)]
 pub struct Moved {
-    /// The files as they are, and what becomes of them; `None` where only the conversation moves.
-    pub code: Option<(Snapshot, Plan)>,
+    /// The files; `None` where only the conversation moves.
+    pub code: Option<CodeMove>,
     /// The conversation.
     pub chat: Option<ChatMove>,
 }
 
-/// Takes up what the conversation has grown by since the last hook, so that nothing of it is lost.
-pub fn begin(app: &App<'_>, tip: Tip) -> Result<Recording> {
-    // A fork that has not been resumed yet still has its parent's stream as its live one; that goes on as the parent's.
-    let live = tip.session.agent.live.clone().filter(|id| tip.session.agent.native_ids.contains(id));
-    let path = native::transcript_here(app, &tip.session)?;
-    let mut recording = Recording::on(app, tip)?;
-    if let (Some(native), Some(path)) = (live, path)
-        && path.is_file()
-    {
-        recording.capture_chat(app, &native, Some(&path), Check::Tail)?;
-        super::turn::extend(&mut recording, &native);
-    }
-    Ok(recording)
-}
-
 /// Commands that name a session make it the one of this worktree.
-pub fn make_current(app: &App<'_>, named: Option<&str>, tip: &Tip) -> Result<()> {
+fn make_current(app: &App<'_>, named: Option<&str>, tip: &Tip) -> Result<()> {
     if named.is_some() {
         let current = local::Current { session: tip.session.id, cleared: false };
         local::set_current(&app.repo, Some(&current))?;
@@ -87,22 +65,6 @@ pub fn tip_of(recording: &Recording) -> Result<&Tip> {
     recording.tip.as_ref().ok_or_else(|| Failure::new(FailureKind::Internal, "internal", "a recording without a tip"))
 }
 
-/// Files are not moved while git is in the middle of something.
-pub fn refuse_during_operation(app: &App<'_>, mode: Mode, force: bool) -> Result<()> {
-    let what = match app.repo.operation()? {
-        Some(Operation::Merge) => "a merge",
-        Some(Operation::Rebase) => "a rebase",
-        Some(Operation::CherryPick) => "a cherry-pick",
-        Some(Operation::Revert) => "a revert",
-        Some(Operation::Bisect) | None => return Ok(()),
-    };
-    if !mode.code() || force {
-        return Ok(());
-    }
-    Err(Failure::new(FailureKind::Refused, "rewind.operation", format!("{what} is in progress; nothing was changed"))
-        .hint("Finish or abort it first, or add --force."))
-}
-
 /// Carries a move out, or says what it would do.
 pub fn go(
     app: &App<'_>,
@@ -112,13 +74,16 @@ pub fn go(
     mut moved: Moved,
 ) -> Result<Outcome> {
     let tip = tip_of(&recording)?.clone();
+    if !to.terms.dry_run {
+        make_current(app, to.terms.session.as_deref(), &tip)?;
+    }
     let foreign = settle_foreign(app, &tip, history, to, &mut moved)?;
-    let needs_choice = to.foreign == Foreign::Ask && !foreign.is_empty();
-    let plan = moved.code.as_ref().map(|(_, plan)| plan);
+    let needs_choice = to.terms.foreign == Foreign::Ask && !foreign.is_empty();
+    let plan = moved.code.as_ref().map(|code| &code.plan);
     let mut outcome = Outcome {
         session: tip.session.id,
         mode: to.mode,
-        dry_run: to.dry_run,
+        dry_run: to.terms.dry_run,
         target: Place::from(to.target),
         from: None,
         checkpoint: None,
@@ -126,14 +91,14 @@ pub fn go(
         tree: plan.map(|p| p.result),
         files: plan.map(Files::of).unwrap_or_default(),
         foreign,
-        staged: to.staged,
-        head: to.head,
+        staged: to.terms.staged,
+        head: to.terms.head,
         native: None,
         turns: moved.chat.as_ref().map(ChatMove::turns),
         removed_prompt: None,
         needs_choice,
     };
-    if to.dry_run {
+    if to.terms.dry_run {
         return Ok(outcome);
     }
     if needs_choice {
@@ -147,16 +112,16 @@ pub fn go(
         moved.chat = None;
     }
     let git = match &moved.code {
-        Some((present, _)) if to.staged || to.head => {
+        Some(code) if to.terms.staged || to.terms.head => {
             let state = GitState::of(app, to.target)?;
-            state.differs(app, to, present)?.then_some(state)
+            state.differs(app, to, &code.present)?.then_some(state)
         }
         _ => None,
     };
-    if moved.code.as_ref().is_none_or(|(_, plan)| plan.is_empty()) && moved.chat.is_none() && git.is_none() {
+    if moved.code.as_ref().is_none_or(|code| code.plan.is_empty()) && moved.chat.is_none() && git.is_none() {
         return Err(nothing_to_do(to));
     }
-    files::refuse_obstacles(app, to, moved.code.as_ref().map(|(_, plan)| plan))?;
+    files::refuse_obstacles(app, to, moved.code.as_ref().map(|code| &code.plan))?;
 
     // The safety checkpoint: what is there now can be had back.
     let turn = recording.live_rows().last().map(|at| recording.rows[*at].turn);
@@ -164,9 +129,9 @@ pub fn go(
     let from = before.checkpoint.number;
     let mut recording = Recording::on(app, before)?;
     let then = Then { kind: to.kind, from, target: to.target.number, mode: to.mode, redone: to.redone };
-    let restored = moved.code.as_ref().filter(|(_, plan)| !plan.is_empty());
-    if let Some((present, plan)) = restored {
-        files::write(app, &recording, to, present, plan, &then)?;
+    let restored = moved.code.as_ref().filter(|code| !code.plan.is_empty());
+    if let Some(code) = restored {
+        files::write(app, &recording, code, &then)?;
     }
     if let Some(git) = &git {
         git.restore(app, to)?;
@@ -174,7 +139,7 @@ pub fn go(
     }
     // Where neither moved, the files are as they shall be, and as the safety checkpoint has them.
     match restored {
-        Some((_, plan)) => recording.set_code(files::verify(app, plan)?),
+        Some(code) => recording.set_code(files::verify(app, &code.plan)?),
         None if git.is_some() => recording.capture_code(app, None).map(drop)?,
         None => {}
     }
@@ -208,12 +173,12 @@ fn settle_foreign(
     to: &Destination<'_>,
     moved: &mut Moved,
 ) -> Result<Vec<RepoPath>> {
-    let Some((present, plan)) = &mut moved.code else { return Ok(Vec::new()) };
+    let Some(CodeMove { present, plan, .. }) = &mut moved.code else { return Ok(Vec::new()) };
     if to.kind == Kind::Revert || !to.paths.is_empty() {
         return Ok(Vec::new());
     }
     let foreign = choice::foreign_paths(app, tip, history, to.target, present, plan)?;
-    if to.foreign == Foreign::Mine && !foreign.is_empty() {
+    if to.terms.foreign == Foreign::Mine && !foreign.is_empty() {
         *plan = leave(app, history, to.target, present, to.paths, &foreign)?;
     }
     Ok(foreign)

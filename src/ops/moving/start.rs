@@ -1,0 +1,77 @@
+//! How every move begins: the worktree is ours alone, what a death left is settled, the session is found and read.
+
+use super::Terms;
+use crate::base::lock::FileLock;
+use crate::engine::history::History;
+use crate::engine::store::Tip;
+use crate::engine::stream::Check;
+use crate::git::head::Operation;
+use crate::model::Mode;
+use crate::ops::record::Recording;
+use crate::ops::{App, Failure, FailureKind, Result, find, native, settle, turn};
+
+/// A session that is about to move. Nobody else moves this worktree while it lives.
+#[derive(Debug)]
+pub struct Started {
+    _lock: FileLock,
+    /// Its newest checkpoint.
+    pub tip: Tip,
+    /// Its chain.
+    pub history: History,
+    /// Whether it never ran here until now.
+    pub was_only_pulled: bool,
+}
+
+impl Started {
+    /// Takes up the session that the terms name.
+    pub fn new(app: &App<'_>, terms: &Terms) -> Result<Self> {
+        let lock = app.lock_worktree()?;
+        if !terms.dry_run {
+            settle::settle(app)?;
+        }
+        let tip = find::session(app, terms.session.as_deref())?;
+        let was_only_pulled = find::is_only_pulled(app, &tip)?;
+        if !terms.dry_run {
+            find::take_up(app, &tip)?;
+        }
+        let history = History::load(&app.repo, tip.checkpoint.commit)?;
+        Ok(Self { _lock: lock, tip, history, was_only_pulled })
+    }
+
+    /// Begins the recording of the move, with what the conversation has grown by.
+    pub fn recording(&self, app: &App<'_>, mode: Mode, terms: &Terms) -> Result<Recording> {
+        refuse_during_operation(app, mode, terms.force)?;
+        begin(app, self.tip.clone())
+    }
+}
+
+/// Takes up what the conversation has grown by since the last hook, so that nothing of it is lost.
+pub fn begin(app: &App<'_>, tip: Tip) -> Result<Recording> {
+    // A fork that has not been resumed yet still has its parent's stream as its live one; that goes on as the parent's.
+    let live = tip.session.agent.live.clone().filter(|id| tip.session.agent.native_ids.contains(id));
+    let path = native::transcript_here(app, &tip.session)?;
+    let mut recording = Recording::on(app, tip)?;
+    if let (Some(native), Some(path)) = (live, path)
+        && path.is_file()
+    {
+        recording.capture_chat(app, &native, Some(&path), Check::Tail)?;
+        turn::extend(&mut recording, &native);
+    }
+    Ok(recording)
+}
+
+/// Files are not moved while git is in the middle of something.
+pub fn refuse_during_operation(app: &App<'_>, mode: Mode, force: bool) -> Result<()> {
+    let what = match app.repo.operation()? {
+        Some(Operation::Merge) => "a merge",
+        Some(Operation::Rebase) => "a rebase",
+        Some(Operation::CherryPick) => "a cherry-pick",
+        Some(Operation::Revert) => "a revert",
+        Some(Operation::Bisect) | None => return Ok(()),
+    };
+    if !mode.code() || force {
+        return Ok(());
+    }
+    Err(Failure::new(FailureKind::Refused, "rewind.operation", format!("{what} is in progress; nothing was changed"))
+        .hint("Finish or abort it first, or add --force."))
+}

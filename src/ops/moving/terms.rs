@@ -1,0 +1,24 @@
+//! On what terms a move is made: what a person can say of any rewind, redo or revert.
+
+use std::path::PathBuf;
+
+use crate::ops::choice::Foreign;
+
+/// What holds for every move.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// Which session; the default one where `None`.
+    pub session: Option<String>,
+    /// Show the plan, change nothing.
+    pub dry_run: bool,
+    /// What to do with paths that someone else changed.
+    pub foreign: Foreign,
+    /// Only these paths, relative to the folder of the command.
+    pub paths: Vec<PathBuf>,
+    /// The index goes there too.
+    pub staged: bool,
+    /// HEAD goes there too, without moving a branch.
+    pub head: bool,
+    /// Go on although a merge or rebase is under way, or the target is empty.
+    pub force: bool,
+}
