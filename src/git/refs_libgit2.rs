@@ -1,6 +1,7 @@
 //! Refs in the `files` format, by libgit2. Cannot be had for any other format: libgit2 would list nothing without an error
 //! and write refs that git never sees.
 
+use std::path::Path;
 use std::rc::Rc;
 
 use git2::{ErrorClass, ErrorCode};
