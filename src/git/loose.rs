@@ -18,6 +18,8 @@ use crate::base;
 
 /// Longer than any header, which is a type, a space, a number and a NUL.
 const HEADER: usize = 40;
+/// How often a `git gc` may take the folder of an object that is being written.
+const ATTEMPTS: u32 = 8;
 /// Most trees, commits and records, deflated, are shorter.
 const USUAL_FILE: usize = 8 * 1024;
 
@@ -73,25 +75,26 @@ pub(super) fn write(folder: &Path, oid: Oid, kind: ObjectType, content: &[u8]) -
     let path = place(folder, oid);
     let io = || base::Error::io("write the object", &path);
     let shard = path.parent().unwrap_or(folder);
-    let temporary =
-        || tempfile::Builder::new().prefix("tmp_obj_").permissions(Permissions::from_mode(0o444)).tempfile_in(shard);
-    let file = match temporary() {
-        Err(e) if e.kind() == ErrorKind::NotFound => {
-            // Another process may make it at the same time.
-            std::fs::create_dir_all(shard).map_err(io())?;
-            temporary()
-        }
-        made => made,
-    };
-    let mut file = file.map_err(io())?;
     let mut deflated = Vec::with_capacity(USUAL_FILE.max(content.len() / 2));
     let mut encoder = ZlibEncoder::new(&mut deflated, Compression::fast());
     let header = format!("{} {}\0", kind.str(), content.len());
     encoder.write_all(header.as_bytes()).and_then(|()| encoder.write_all(content)).map_err(io())?;
     encoder.finish().map_err(io())?;
-    file.write_all(&deflated).map_err(io())?;
-    file.persist(&path).map_err(|e| io()(e.error))?;
-    Ok(())
+    let put = || -> std::io::Result<()> {
+        let mode = Permissions::from_mode(0o444);
+        let mut file = tempfile::Builder::new().prefix("tmp_obj_").permissions(mode).tempfile_in(shard)?;
+        file.write_all(&deflated)?;
+        file.persist(&path).map_err(|e| e.error)?;
+        Ok(())
+    };
+    // The folder comes with its first object, and a `git gc` beside us takes it while it is empty.
+    for _ in 0..ATTEMPTS {
+        match put() {
+            Err(e) if e.kind() == ErrorKind::NotFound => std::fs::create_dir_all(shard).map_err(io())?,
+            done => return Ok(done.map_err(io())?),
+        }
+    }
+    Ok(put().map_err(io())?)
 }
 
 fn place(folder: &Path, oid: Oid) -> PathBuf {
