@@ -30,6 +30,7 @@ mod prop_session;
 mod recordings;
 mod shapes;
 mod share;
+mod share_trouble;
 mod staged;
 mod state;
 mod support;
