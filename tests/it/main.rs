@@ -3,6 +3,7 @@
 
 mod addresses;
 mod agents_real;
+mod agents_state;
 mod architecture;
 mod bad_hooks;
 mod bad_input;

@@ -165,7 +165,7 @@ fn jest_place<'l>(below: &[&'l str]) -> &'l str {
     let stack = below.iter().map(|line| line.trim()).take_while(|line| !line.starts_with("● "));
     let places = stack.filter(|line| line.starts_with("at ")).filter_map(|line| {
         let place = line.rsplit([' ', '(']).next()?.trim_end_matches(')');
-        Some(place.rsplitn(3, ':').last()?)
+        place.rsplitn(3, ':').last()
     });
     places
         .into_iter()
