@@ -345,23 +345,25 @@ impl Daemon {
 
 #[test]
 fn sessions_travel_over_a_network_and_a_url_is_a_remote() {
-    let team = Team::new();
-    let Team { a, b, .. } = &team;
-    let (_daemon, port) = Daemon::serve(&team);
-    let url = format!("git://127.0.0.1:{port}/remote.git");
-    let agent = Agent::with_transcript(a, "native-a");
-    agent.start();
-    agent.turn("one", "f.txt", "1\n");
-    a.ask(["push", &url, "--yes"]);
-    let id = a.session_id();
-    assert_eq!(case(&b.ask(["pull", &url]), &id), "new");
-    let from = listed(b).remove(&id).flatten().expect("a remote");
-    assert!(from.len() == 12 && from.bytes().all(|byte| byte.is_ascii_hexdigit()), "{from}");
-    b.ask(["resume", &id]);
-    b.git(["remote", "set-url", "origin", &url]);
-    b.ask(["push", "--yes"]);
-    assert_eq!(case(&a.ask(["pull", &url]), &id), "fast-forward");
-    assert_eq!(head(a, &id), head(b, &id));
+    for shape in shapes() {
+        let team = Team::of_shape(shape);
+        let Team { a, b, .. } = &team;
+        let (_daemon, port) = Daemon::serve(&team);
+        let url = format!("git://127.0.0.1:{port}/remote.git");
+        let agent = Agent::with_transcript(a, "native-a");
+        agent.start();
+        agent.turn("one", "f.txt", "1\n");
+        a.ask(["push", &url, "--yes"]);
+        let id = a.session_id();
+        assert_eq!(case(&b.ask(["pull", &url]), &id), "new");
+        let from = listed(b).remove(&id).flatten().expect("a remote");
+        assert!(from.len() == 12 && from.bytes().all(|byte| byte.is_ascii_hexdigit()), "{from}");
+        b.ask(["resume", &id]);
+        b.git(["remote", "set-url", "origin", &url]);
+        b.ask(["push", "--yes"]);
+        assert_eq!(case(&a.ask(["pull", &url]), &id), "fast-forward");
+        assert_eq!(head(a, &id), head(b, &id));
+    }
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
             context.ui.note(line);
         }
         if !ask::yes(&mut context.ui, &format!("Send this to {}?", sanitise(&plan.remote))) {
-            return Err(push::unconfirmed(&plan, Vec::new()));
+            return Err(push::declined(&plan));
         }
     }
     // Who is not asked reads here what leaves.
