@@ -200,6 +200,12 @@ impl Ui {
         self.message("", Style::new(), message);
     }
 
+    /// Shows a line that somebody may copy: never broken, whatever the width of the terminal.
+    pub fn note_as_it_is(&mut self, line: &str) {
+        // As in `message`.
+        let _unheard = writeln!(self.err, "{}", text::sanitise(line));
+    }
+
     /// Says what the user should know although the work went on.
     pub fn warning(&mut self, message: &str) {
         self.message("warning: ", self.err_theme.warn, message);
@@ -375,6 +381,15 @@ mod tests {
         assert_eq!(wrapped("a note that is longer", 12, 6), "a note\nthat is\nlonger");
         assert_eq!(wrapped("  path/that/is/long\nb", 8, 0), "  path/that/is/long\nb");
         assert_eq!(wrapped("fits as it is", 80, 0), "fits as it is");
+    }
+
+    #[test]
+    fn what_may_be_copied_is_not_broken() {
+        let env = UiEnv { columns: Some(10), err_is_terminal: true, ..UiEnv::default() };
+        let (mut ui, _, err) = captured(Mode::Human, env);
+        ui.note("a note that is long");
+        ui.note_as_it_is("    if true; then session hook; fi");
+        assert_eq!(err.text(), "a note\nthat is\nlong\n    if true; then session hook; fi\n");
     }
 
     #[test]

@@ -50,7 +50,8 @@ impl Stamp {
     pub fn of_path(path: &Path) -> Result<Option<Self>> {
         match rustix::fs::lstat(path) {
             Ok(stat) => Ok(Some(Self::of(&stat))),
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
+            // A loop: a link that leads to itself stands where a folder above was.
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => Ok(None),
             Err(e) => Err(BaseError::io("stat", path)(e.into()).into()),
         }
     }

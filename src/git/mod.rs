@@ -40,6 +40,7 @@ pub mod signature;
 pub mod tree;
 mod tree_codec;
 pub mod walk;
+pub mod whole;
 mod wildmatch;
 pub mod worktree;
 

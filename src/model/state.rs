@@ -192,7 +192,7 @@ pub struct GitDiff {
 impl State {
     /// The file's bytes: two spaces, a line end.
     pub fn encode(&self) -> Result<Vec<u8>> {
-        codec::encode("a state file", self)
+        codec::encode("state file", self)
     }
 
     /// Reads a file.
@@ -200,17 +200,17 @@ impl State {
     /// # Errors
     /// Not JSON, or not of this form.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        codec::decode("a state file", bytes)
+        codec::decode("state file", bytes)
     }
 
     /// As a JSON object, keys in order.
     pub fn to_map(&self) -> Result<Map<String, Value>> {
-        codec::decode("a state file", &self.encode()?)
+        codec::decode("state file", &self.encode()?)
     }
 
     /// From a JSON object.
     pub fn from_map(map: Map<String, Value>) -> Result<Self> {
-        codec::from_value("a state file", Value::Object(map))
+        codec::from_value("state file", Value::Object(map))
     }
 }
 

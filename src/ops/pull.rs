@@ -15,7 +15,7 @@ use crate::engine::store::Tip;
 use crate::engine::writers::Writers;
 use crate::engine::{diverged, local, store};
 use crate::git::remote::{Advertised, Direction};
-use crate::git::{Expected, Oid, RefEdit, RefName, Remote};
+use crate::git::{Expected, Oid, RefEdit, RefName, Remote, whole};
 
 /// Where to pull from.
 #[derive(Clone, Debug, Default)]
@@ -85,6 +85,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let remote = Remote::find(&app.repo, options.remote.as_deref(), Direction::Fetch, asks)?;
     let there = remote.advertised(&app.repo)?;
     let mut failed = bring(app, &remote, &there)?;
+    let cut = cut_short(app, &remote, &there)?;
     let _lock = app.lock_worktree()?;
     settle::settle(app)?;
     let mut writers = app.writers()?;
@@ -94,7 +95,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         let problem = failed.iter().position(|(f, _)| f == id).map(|at| failed.swap_remove(at).1);
         let row = match problem {
             Some(problem) => Err(problem),
-            None => one(app, &mut writers, &mut judge, &remote, *id, *tip)?,
+            None => one(app, &mut writers, &mut judge, &remote, (*id, *tip), cut.contains(id))?,
         };
         sessions.push(row.unwrap_or_else(|problem| Row {
             id: *id,
@@ -112,8 +113,10 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
 /// Brings the objects that are not here. Where that fails as a whole, each session is tried for itself, so that one that
 /// the remote cannot give does not keep the others away; those that fail are returned with git's words.
 fn bring(app: &App<'_>, remote: &Remote, there: &Advertised) -> Result<Vec<(SessionId, String)>> {
-    let missing: Vec<SessionId> =
-        there.sessions.iter().filter(|(_, tip)| !is_here(&app.repo.objects, *tip)).map(|(id, _)| *id).collect();
+    // One that came without all that it stands on may be whole there by now.
+    let cut = cut_short(app, remote, there)?;
+    let is_missing = |(id, tip): &&(SessionId, Oid)| !is_here(&app.repo.objects, *tip) || cut.contains(id);
+    let missing: Vec<SessionId> = there.sessions.iter().filter(is_missing).map(|(id, _)| *id).collect();
     if missing.is_empty() {
         return Ok(Vec::new());
     }
@@ -134,14 +137,38 @@ fn bring(app: &App<'_>, remote: &Remote, there: &Advertised) -> Result<Vec<(Sess
     if failed.len() == missing.len() { Err(whole.into()) } else { Ok(failed) }
 }
 
+/// Sessions that came without all that they stand on.
+fn cut_short(app: &App<'_>, remote: &Remote, there: &Advertised) -> Result<Vec<SessionId>> {
+    let repo = &app.repo;
+    let mut new = Vec::new();
+    for (id, tip) in &there.sessions {
+        let names = [RefName::tracking(&remote.key, *id), RefName::session_head(*id)];
+        let known = [repo.refs.read(&names[0])?, repo.refs.read(&names[1])?];
+        if !known.contains(&Some(*tip)) && is_here(&repo.objects, *tip) {
+            new.push((*id, *tip));
+        }
+    }
+    let tips: Vec<Oid> = new.iter().map(|(_, tip)| *tip).collect();
+    if whole::is_whole(repo, &tips)? {
+        return Ok(Vec::new());
+    }
+    let mut cut = Vec::new();
+    for (id, tip) in new {
+        if !whole::is_whole(repo, &[tip])? {
+            cut.push(id);
+        }
+    }
+    Ok(cut)
+}
+
 /// One session: judged, then moved as far as it may be. The inner error is why it is quarantined.
 fn one(
     app: &App<'_>,
     writers: &mut Writers<'_>,
     judge: &mut Judge<'_>,
     remote: &Remote,
-    id: SessionId,
-    there: Oid,
+    (id, there): (SessionId, Oid),
+    is_cut: bool,
 ) -> Result<std::result::Result<Row, String>> {
     let repo = &app.repo;
     let tracking = RefName::tracking(&remote.key, id);
@@ -170,6 +197,10 @@ fn one(
         Ok(new) => new,
         Err(fault) => return Ok(Err(fault.to_string())),
     };
+    if is_cut {
+        let problem = "the remote has only a part of what it stands on: perhaps its history is cut (a shallow clone)";
+        return Ok(Err(problem.to_owned()));
+    }
     if tracked != Some(there) {
         let expected = tracked.map_or(Expected::Absent, Expected::Exactly);
         writers.update(&RefEdit { name: tracking, new: Some(there), expected, message: "session pull".to_owned() })?;

@@ -351,7 +351,13 @@ fn rejected(plan: &Plan, why: Rejection, results: &[Row]) -> Failure {
         .details(details)
 }
 
-/// The refusal where nobody said yes.
+/// The refusal where a person said no.
+pub fn declined(plan: &Plan) -> Failure {
+    Failure::new(FailureKind::Refused, "push.unconfirmed", "nothing was sent: the answer was no")
+        .target(plan.remote.clone())
+}
+
+/// The refusal where nobody could be asked for a yes.
 pub fn unconfirmed(plan: &Plan, lines: Vec<String>) -> Failure {
     Failure::new(FailureKind::Refused, "push.unconfirmed", "nothing was sent: this wants a yes")
         .target(plan.remote.clone())

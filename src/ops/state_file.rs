@@ -179,7 +179,7 @@ fn changes(app: &App<'_>, recording: &Recording, notices: &mut Vec<String>) -> R
         return Ok(Map::new());
     }
     // As it stands there: a key that was taken out is given back to what is derived.
-    let after: Map<String, Value> = codec::decode("a state file", &bytes)?;
+    let after: Map<String, Value> = codec::decode("state file", &bytes)?;
     let patch = match &known {
         Some(copy) => {
             let mut patch = merge::without(merge::changes(&copy.written, &after), FACTS);

@@ -37,8 +37,8 @@ fn installed(test: &str) -> Option<(PathBuf, PathBuf)> {
 }
 
 /// A repository in which Claude Code works, with the model that answers it.
-struct Desk {
-    repo: TestRepo,
+pub struct Desk {
+    pub repo: TestRepo,
     agents: PathBuf,
     model: Child,
     requests: PathBuf,
@@ -53,9 +53,9 @@ impl Drop for Desk {
 }
 
 /// What the agent said at the end of a run.
-struct Said {
-    session: String,
-    text: String,
+pub struct Said {
+    pub session: String,
+    pub text: String,
 }
 
 impl Said {
@@ -75,7 +75,7 @@ impl Said {
 }
 
 impl Desk {
-    fn new(test: &str) -> Option<Self> {
+    pub fn new(test: &str) -> Option<Self> {
         let (agents, mock) = installed(test)?;
         let mut repo = TestRepo::new();
         // The agent's clock is the real one.
@@ -96,6 +96,7 @@ impl Desk {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
         let requests = repo.sandbox.path().join("requests");
         let mut model = Command::new("python3");
+        model.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/mock_call.py"));
         model.arg(mock).arg(port.to_string()).arg(&requests).stdout(Stdio::null()).stderr(Stdio::null());
         let mut model = model.spawn().expect("starts the model");
         for _ in 0..1000 {
@@ -143,13 +144,13 @@ impl Desk {
 
     /// A prompt that begins a session. `@` stands for the folder of the repository, as the agent wants whole paths.
     #[track_caller]
-    fn begin(&self, prompt: &str) -> Said {
+    pub fn begin(&self, prompt: &str) -> Said {
         Self::said(&mut self.agent(self.repo.path(), &[&self.whole(prompt)]))
     }
 
     /// A prompt in a session.
     #[track_caller]
-    fn go_on(&self, session: &str, prompt: &str) -> Said {
+    pub fn go_on(&self, session: &str, prompt: &str) -> Said {
         Self::said(&mut self.agent(self.repo.path(), &[&self.whole(prompt), "--resume", session]))
     }
 
@@ -167,7 +168,7 @@ impl Desk {
         (self.repo.git(["rev-parse", "HEAD"]), self.repo.index_bytes())
     }
 
-    fn projects(&self) -> PathBuf {
+    pub fn projects(&self) -> PathBuf {
         self.repo.sandbox.home().join(".claude/projects")
     }
 
@@ -214,7 +215,7 @@ impl Desk {
 
     /// No hook had anything to log.
     #[track_caller]
-    fn assert_quiet(&self) {
+    pub fn assert_quiet(&self) {
         let log = fs::read_to_string(self.repo.at(".git/session/log/hooks.log")).unwrap_or_default();
         assert_eq!(log, "");
     }

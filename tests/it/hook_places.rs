@@ -148,7 +148,7 @@ fn under_sudo_nothing_of_roots_is_left_in_a_repository_of_another() {
     assert_eq!(owners(&repo.at(".git/session")), [4321], "the log too is its owner's");
     // Somebody else's: git does not serve it either.
     repo.sandbox.set("SUDO_UID", "1234");
-    for told in all_hooks(&repo, &repo.path().to_owned(), "") {
+    for told in all_hooks(&repo, repo.path(), "") {
         assert!(told.contains("belongs to another user"), "{told}");
     }
     // Root's own is served.

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod agents_real;
+mod agents_state;
 mod architecture;
 mod bad_hooks;
 mod bad_input;
@@ -34,6 +35,7 @@ mod recordings;
 mod revert;
 mod shapes;
 mod share;
+mod share_trouble;
 mod staged;
 mod state;
 mod support;

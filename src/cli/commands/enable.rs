@@ -106,7 +106,7 @@ fn tell_by_hand(ui: &mut Ui, o: &Outcome) {
     for hook in &o.by_hand {
         ui.note(&format!("\n{}", hook.path));
         // As they are: a here-document ends only where its word begins the line.
-        hook.lines.lines().for_each(|line| ui.note(line));
+        hook.lines.lines().for_each(|line| ui.note_as_it_is(line));
     }
     ui.note("");
 }

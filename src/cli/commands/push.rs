@@ -1,6 +1,7 @@
 //! `session push`.
 
 use crate::base::text::{self, sanitise};
+use crate::cli::output::Mode;
 use crate::cli::theme::paint;
 use crate::cli::{Context, Ui, ask};
 use crate::ops::push::{self, Outcome, Plan};
@@ -58,22 +59,22 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
             context.ui.note(line);
         }
         if !ask::yes(&mut context.ui, &format!("Send this to {}?", sanitise(&plan.remote))) {
-            return Err(push::unconfirmed(&plan, Vec::new()));
+            return Err(push::declined(&plan));
+        }
+    }
+    // Who is not asked reads here what leaves.
+    if args.yes && context.ui.mode() != Mode::Json {
+        for line in lines(&plan) {
+            context.ui.note(&line);
         }
     }
     let outcome = push::send(&app, plan)?;
     let refused = outcome.results.iter().filter(|r| !r.pushed).count();
-    context.show("push", &outcome, |ui, o| told(ui, o, args.yes));
+    context.show("push", &outcome, told);
     Ok(if refused > 0 { FailureKind::Failed.exit_code() } else { 0 })
 }
 
-fn told(ui: &mut Ui, outcome: &Outcome, unasked: bool) {
-    // Who was not asked reads here what left.
-    if unasked {
-        for line in lines(&outcome.plan) {
-            ui.note(&line);
-        }
-    }
+fn told(ui: &mut Ui, outcome: &Outcome) {
     let theme = ui.theme();
     for row in &outcome.results {
         let id = paint(theme.id, &row.id.short());

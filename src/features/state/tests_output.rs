@@ -1,4 +1,7 @@
 //! What a test runner counted: cargo, pytest, jest (and vitest), go.
+//!
+//! Agents cut long output (`| tail`): then the names of failed tests are taken from what is left of the runner's own summary,
+//! and a file that nothing names any more stays empty (`:test name`).
 
 use super::diagnostics::without_ansi;
 use crate::model::state::Tests;
@@ -23,7 +26,7 @@ fn number_before(line: &str, word: &str) -> Option<u64> {
 fn cargo(lines: &[&str]) -> Option<Tests> {
     let mut tests = Tests::default();
     let (mut sums, mut path) = (0, "");
-    for line in lines {
+    for (at, line) in lines.iter().enumerate() {
         let trimmed = line.trim();
         if let Some(rest) = trimmed.strip_prefix("Running ") {
             path = rest.trim_start_matches("unittests ").split(" (").next().unwrap_or_default();
@@ -31,17 +34,47 @@ fn cargo(lines: &[&str]) -> Option<Tests> {
             path = "";
         } else if let Some(sum) = trimmed.strip_prefix("test result: ") {
             sums += 1;
+            let failed = number_before(sum, "failed").unwrap_or(0);
             tests.passing += number_before(sum, "passed").unwrap_or(0);
-            tests.failing += number_before(sum, "failed").unwrap_or(0);
+            tests.failing += failed;
+            for name in cargo_listed(&lines[..at], failed) {
+                let test = name.split_once(" - ").map_or(name, |(_, test)| test);
+                if !tests.failed_paths.iter().any(|have| have.strip_suffix(test).is_some_and(|p| p.ends_with(':'))) {
+                    tests.failed_paths.push(cargo_failed(name, path, lines));
+                }
+            }
         } else if let Some(name) = trimmed.strip_prefix("test ").and_then(|t| t.strip_suffix(" ... FAILED")) {
-            // A doc test names its file itself.
-            tests.failed_paths.push(match name.split_once(" - ") {
-                Some((file, test)) => format!("{file}:{test}"),
-                None => format!("{path}:{name}"),
-            });
+            tests.failed_paths.push(cargo_failed(name, path, lines));
         }
     }
     (sums > 0).then_some(tests)
+}
+
+/// The names that cargo lists above a sum; the last ones of them, where the list is cut.
+fn cargo_listed<'l>(above: &[&'l str], failed: u64) -> Vec<&'l str> {
+    let most = usize::try_from(failed).unwrap_or(usize::MAX);
+    let list = above.iter().rev().skip_while(|line| line.trim().is_empty());
+    let names = list.map_while(|line| line.strip_prefix("    ")).map(str::trim_end);
+    let is_name = |name: &&str| !name.starts_with(' ') && (!name.contains(' ') || name.contains(" - "));
+    let mut names: Vec<&str> = names.take_while(is_name).take(most).collect();
+    names.reverse();
+    names
+}
+
+fn cargo_failed(name: &str, path: &str, lines: &[&str]) -> String {
+    // A doc test names its file itself.
+    if let Some((file, test)) = name.split_once(" - ") {
+        return format!("{file}:{test}");
+    }
+    if !path.is_empty() {
+        return format!("{path}:{name}");
+    }
+    // Where it panicked, or what cargo says to run again.
+    let panicked = format!("thread '{name}' ");
+    let place = lines.iter().find(|line| line.trim_start().starts_with(&panicked));
+    let file = place.and_then(|line| line.split_once("panicked at ")?.1.split_once(':')).map(|(file, _)| file);
+    let is_lib = || lines.iter().any(|line| line.ends_with("to rerun pass `--lib`"));
+    format!("{}:{name}", file.unwrap_or_else(|| if is_lib() { "src/lib.rs" } else { "" }))
 }
 
 fn pytest(lines: &[&str]) -> Option<Tests> {
@@ -62,12 +95,27 @@ fn pytest(lines: &[&str]) -> Option<Tests> {
             None => format!("{name}:{name}"),
         })
     });
-    Some(Tests {
-        passing: count("passed"),
-        failing: count("failed") + count("error") + count("errors"),
-        failed_paths: failed.collect(),
-        ..Tests::default()
-    })
+    let mut failed_paths: Vec<String> = failed.collect();
+    let failing = count("failed") + count("error") + count("errors");
+    if failed_paths.is_empty() && failing > 0 {
+        failed_paths = pytest_titled(lines);
+    }
+    Some(Tests { passing: count("passed"), failing, failed_paths, ..Tests::default() })
+}
+
+/// The tests whose failures are shown, where the summary is switched off: a title, and below it `path:line: what`.
+fn pytest_titled(lines: &[&str]) -> Vec<String> {
+    let title = |line: &str| {
+        let name = line.strip_prefix("___")?.strip_suffix("___")?.trim_matches('_').trim();
+        (!name.is_empty()).then(|| name.replace('.', " "))
+    };
+    let titles = lines.iter().enumerate().filter_map(|(at, line)| Some((at, title(line)?)));
+    let place = |at: usize| {
+        let below = lines[at + 1..].iter().take_while(|line| title(line).is_none());
+        let file = |line: &&str| Some(line.split_once(".py:").filter(|(file, _)| !file.contains(' '))?.0.to_owned());
+        below.filter_map(file).next().map(|file| format!("{file}.py"))
+    };
+    titles.map(|(at, name)| format!("{}:{name}", place(at).unwrap_or_default())).collect()
 }
 
 fn jest(lines: &[&str]) -> Option<Tests> {
@@ -82,22 +130,47 @@ fn jest(lines: &[&str]) -> Option<Tests> {
         ..Tests::default()
     };
     let mut path = "";
-    for line in lines {
+    let mut files = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
         let trimmed = line.trim();
-        if let Some(rest) = trimmed.strip_prefix("FAIL ").map(str::trim) {
+        if trimmed.starts_with("PASS ") {
+            path = "";
+        } else if let Some(rest) = trimmed.strip_prefix("FAIL ").map(str::trim) {
             // vitest names the test on the same line.
             match rest.split_once(" > ") {
                 Some((file, test)) => tests.failed_paths.push(format!("{file}:{}", test.replace(" > ", " "))),
-                None => path = rest.split_whitespace().next().unwrap_or_default(),
+                None => {
+                    path = rest.split_whitespace().next().unwrap_or_default();
+                    files.push(path);
+                }
             }
         } else if let Some(name) = trimmed.strip_prefix("● ")
-            && !path.is_empty()
-            && name != "Test suite failed to run"
+            && !["Test suite failed to run", "Console"].contains(&name)
         {
-            tests.failed_paths.push(format!("{path}:{}", name.replace(" › ", " ")));
+            let file = if path.is_empty() { jest_place(&lines[at + 1..]) } else { path };
+            tests.failed_paths.push(format!("{file}:{}", name.replace(" › ", " ")));
+        }
+    }
+    // A file of which no test is named, or none could run.
+    for file in files {
+        if !tests.failed_paths.iter().any(|have| have.strip_prefix(file).is_some_and(|rest| rest.starts_with(':'))) {
+            tests.failed_paths.push(format!("{file}:{file}"));
         }
     }
     Some(tests)
+}
+
+/// The file of a test that failed, from the stack below its name: `at ... (src/a.test.ts:5:10)`.
+fn jest_place<'l>(below: &[&'l str]) -> &'l str {
+    let stack = below.iter().map(|line| line.trim()).take_while(|line| !line.starts_with("● "));
+    let places = stack.filter(|line| line.starts_with("at ")).filter_map(|line| {
+        let place = line.rsplit([' ', '(']).next()?.trim_end_matches(')');
+        place.rsplitn(3, ':').last()
+    });
+    places
+        .into_iter()
+        .find(|file| [".test.", ".spec.", "__tests__/"].iter().any(|m| file.contains(m)))
+        .unwrap_or_default()
 }
 
 /// Without `-v` go names no test that passed: then packages are counted.
@@ -167,6 +240,39 @@ mod tests {
         let vitest =
             " FAIL  src/a.test.ts > login > works\n Test Files  1 failed (1)\n      Tests  1 failed | 3 passed (4)\n";
         assert_counted(vitest, 3, 1, &["src/a.test.ts:login works"]);
+    }
+
+    #[test]
+    fn of_cut_output_the_names_are_read_that_are_left() {
+        let end = "failures:\n    tests::one\n    tests::three\n\ntest result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out\n\n";
+        let lib = "error: test failed, to rerun pass `--lib`\n";
+        assert_counted(&format!("{end}{lib}"), 1, 2, &["src/lib.rs:tests::one", "src/lib.rs:tests::three"]);
+        let (_, cut) = end.split_once("one\n").expect("is in it");
+        assert_counted(&format!("{cut}{lib}"), 1, 2, &["src/lib.rs:tests::three"]);
+        let panicked =
+            "thread 'tests::three' (77) panicked at src/parse.rs:8:18:\nx\nnote: run with `RUST_BACKTRACE=1`\n\n\n";
+        assert_counted(&format!("{panicked}{end}"), 1, 2, &[":tests::one", "src/parse.rs:tests::three"]);
+        let whole = format!(
+            "     Running tests/it.rs (x)\ntest tests::one ... FAILED\ntest tests::three ... FAILED\n\n{end}{lib}"
+        );
+        assert_counted(&whole, 1, 2, &["tests/it.rs:tests::one", "tests/it.rs:tests::three"]);
+        let doc = "failures:\n    src/lib.rs - add (line 3)\n\ntest result: FAILED. 0 passed; 1 failed; 0 ignored\n";
+        assert_counted(doc, 0, 1, &["src/lib.rs:add (line 3)"]);
+        assert_counted("test result: FAILED. 0 passed; 1 failed; 0 ignored\n", 0, 1, &[]);
+
+        let pytest = "_________ TestX.test_c _________\n\nself = <X>\n\n>       assert [1] == [2]\nE       assert [1] == [2]\n\ntests/test_a.py:9: AssertionError\n1 failed, 2 passed in 0.02s\n";
+        assert_counted(pytest, 2, 1, &["tests/test_a.py:TestX test_c"]);
+        assert_counted(
+            "FAILED tests/test_a.py::test_b\n1 failed, 2 passed in 0.02s\n",
+            2,
+            1,
+            &["tests/test_a.py:test_b"],
+        );
+
+        let jest = "  ● login › works\n\n    boom\n\n      at Object.<anonymous> (src/login.ts:3:9)\n      at Object.toBe (src/login.test.ts:5:10)\n\nTests:       1 failed, 4 passed, 5 total\n";
+        assert_counted(jest, 4, 1, &["src/login.test.ts:login works"]);
+        let file = "PASS src/a.test.ts\n  ● Console\nFAIL src/b.test.ts\nTests:       1 failed, 4 passed, 5 total\n";
+        assert_counted(file, 4, 1, &["src/b.test.ts:src/b.test.ts"]);
     }
 
     #[test]

@@ -192,3 +192,23 @@ fn what_is_left_out_is_said_again_though_its_folder_did_not_change() {
     }
     assert_eq!(bench.full(Some(first.tree)).tree, bench.git_tree());
 }
+
+#[test]
+fn a_folder_that_became_a_link_to_itself_is_taken_as_that_link() {
+    for name in ["f", ".gitignore"] {
+        let bench = Bench::new(&[]);
+        bench.file(Path::new("a").join(name), b"x\n");
+        bench.file("a/k.log", b"x\n");
+        bench.file("kept", b"x\n");
+        bench.commit();
+        let first = bench.full(None);
+        assert_eq!(bench.full(Some(first.tree)).tree, first.tree);
+        fs::remove_dir_all(bench.root.join("a")).expect("removes");
+        std::os::unix::fs::symlink("a", bench.root.join("a")).expect("links");
+        let second = bench.full(Some(first.tree));
+        assert_eq!(bench.entry(&second, "a"), Some((FileMode::Symlink, b"a".to_vec())), "{name}");
+        assert_eq!(second.tree, bench.git_tree(), "{name}");
+        let hinted = bench.hinted(first.tree, &[&format!("a/{name}")]);
+        assert_eq!(bench.entry(&hinted, &format!("a/{name}")), None, "{name}: it is not there any more");
+    }
+}
