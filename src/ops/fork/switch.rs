@@ -74,7 +74,7 @@ fn bring_files(app: &App<'_>, fork: &Tip) -> Result<()> {
         terms: &Terms { foreign: Foreign::All, ..Terms::default() },
         paths: &[],
     };
-    moving::go(app, recording, &history, &destination, Moved { code: Some(code), chat: None }).map(drop)
+    moving::go(app, recording, &history, &destination, Moved { code: Some(code), chat: None, foreign: None }).map(drop)
 }
 
 fn in_the_way(number: u64, foreign: &[RepoPath]) -> Failure {
