@@ -272,6 +272,21 @@ fn on_trees_made_up_to_be_difficult_a_snapshot_takes_what_git_lists() {
     }
 }
 
+#[test]
+fn a_link_to_itself_in_the_place_of_a_folder_with_rules_is_a_link() {
+    let repo = TestRepo::new();
+    repo.write("a/.gitignore", "*.log\n");
+    repo.write("a/b/.gitignore", "*.log\n");
+    let mut previous = None;
+    agree(&repo, &mut previous, "folders");
+    let before = take(&repo, previous).1.tree;
+    repo.remove("a");
+    repo.symlink("a", "a");
+    let now = take(&repo, Some(before)).1.tree;
+    assert!(repo.git(["ls-tree", &now.to_string(), "a"]).starts_with("120000"));
+    agree(&repo, &mut previous, "a link to itself");
+}
+
 /// Copies a folder, its `.git` left out.
 fn copy(from: &Path, to: &Path) {
     for entry in walkdir::WalkDir::new(from).into_iter().filter_entry(|e| e.file_name() != ".git") {
