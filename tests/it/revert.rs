@@ -194,7 +194,8 @@ fn what_a_turn_made_deleted_and_replaced_is_taken_back_by_its_kind() {
 
 #[test]
 fn a_binary_file_a_mode_or_a_link_that_changed_again_is_a_conflict() {
-    let work: [(&str, fn(&TestRepo), fn(&TestRepo)); 5] = [
+    type Work = fn(&TestRepo);
+    let work: [(&str, Work, Work); 5] = [
         ("bin", |r| r.write("bin", [1, 0, 1]), |r| r.write("bin", [2, 0, 2])),
         ("link", |r| (r.remove("link"), r.symlink("link", "run")).1, |r| (r.remove("link"), r.symlink("link", "f")).1),
         ("made", |r| r.write("made", "1\n"), |r| r.write("made", "2\n")),
