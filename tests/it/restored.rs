@@ -172,3 +172,43 @@ fn a_home_folder_that_is_a_work_tree_is_refused_with_one_line() {
     assert!(out.stderr.lines().next().is_some_and(|line| line.contains("home folder")), "{out}");
     assert_eq!(repo.git(["for-each-ref"]), "");
 }
+
+#[test]
+fn a_folder_that_may_not_be_written_in_refuses_the_whole_before_the_first_write() {
+    // Somebody else than root, for whom permissions count.
+    const NOBODY: [&str; 4] = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+    if !crate::killed::runs("setpriv", &[NOBODY.as_slice(), &["true"]].concat()) {
+        return;
+    }
+    let repo = TestRepo::new();
+    for path in ["a", "shut/f", "z"] {
+        repo.write(path, "one\n");
+    }
+    let program = repo.sandbox.path().join("session");
+    fs::copy(env!("CARGO_BIN_EXE_session"), &program).expect("copies");
+    let chown = repo.sandbox.command("chown", repo.path()).args(["-R", "65534:65534", ".."]).status();
+    assert!(chown.expect("chown runs").success());
+    let run = |args: &[&str]| {
+        let mut command = repo.sandbox.command("setpriv", repo.path());
+        let out = command.args(NOBODY).arg(&program).args(args).output().expect("runs");
+        (out.status.code(), String::from_utf8(out.stdout).expect("text"), String::from_utf8(out.stderr).expect("text"))
+    };
+    assert_eq!(run(&["save"]).0, Some(0));
+    for path in ["a", "shut/f", "z"] {
+        repo.write(path, "two\n");
+    }
+    repo.chmod("shut", 0o555);
+    let before = repo.listing();
+    let (code, said, err) = run(&["--json", "rewind", "code", "1"]);
+    assert_eq!(code, Some(1), "{said}{err}");
+    assert!(said.contains("io.permission") && said.contains("shut"), "{said}{err}");
+    assert_eq!(repo.listing(), before, "not one file of it");
+    assert!(!repo.at(".git/session/journal").exists());
+    repo.chmod("shut", 0o755);
+    assert_eq!(run(&["rewind", "code", "1"]).0, Some(0));
+    assert_eq!(repo.read("shut/f"), b"one\n");
+    // A file that is read-only is replaced, and stays read-only.
+    repo.chmod("a", 0o444);
+    assert_eq!(run(&["redo"]).0, Some(0));
+    assert_eq!(repo.read("a"), b"two\n");
+}
