@@ -212,3 +212,33 @@ fn a_folder_that_may_not_be_written_in_refuses_the_whole_before_the_first_write(
     assert_eq!(run(&["redo"]).0, Some(0));
     assert_eq!(repo.read("a"), b"two\n");
 }
+
+#[test]
+fn an_ignored_file_of_equal_content_is_in_the_way_only_by_its_permissions() {
+    let repo = TestRepo::new();
+    repo.write("f", "1\n");
+    repo.write("key", "secret\n");
+    repo.ask(["save"]);
+    repo.write("f", "2\n");
+    repo.write(".gitignore", "key\n");
+    repo.chmod("key", 0o600);
+    let before = repo.listing();
+    let error = repo.refused(6, ["rewind", "code", "1"]);
+    assert_eq!((&error["code"], &error["target"]), (&"restore.obstacle".into(), &"key".into()), "{error:#}");
+    assert_eq!(repo.listing(), before, "nothing is opened to others, and nothing is half done");
+    // A link that makes room for a folder leads to files that are none of it.
+    repo.write(".gitignore", "elsewhere\n");
+    repo.write("in/x", "1\n");
+    repo.chmod("key", 0o644);
+    let number = repo.ask(["save"])["checkpoint"].to_string();
+    repo.remove("in");
+    repo.write("elsewhere/x", "1\n");
+    repo.chmod("elsewhere/x", 0o600);
+    repo.symlink("in", "elsewhere");
+    repo.ask(["rewind", "code", &number]);
+    assert_eq!((repo.read("in/x"), repo.at("in").is_symlink()), (b"1\n".to_vec(), false));
+    repo.write(".gitignore", "key\n");
+    let stays = identity(&repo, "key");
+    repo.ask(["rewind", "code", "1"]);
+    assert_eq!((repo.read("f"), identity(&repo, "key")), (b"1\n".to_vec(), stays));
+}
