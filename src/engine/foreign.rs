@@ -40,15 +40,23 @@ pub struct Question<'a> {
 /// The paths that are foreign, in the order given.
 pub fn find(repo: &Repo, question: &Question<'_>, paths: &[RepoPath]) -> Result<Vec<RepoPath>> {
     let Some(tip) = question.history.tip() else { return Ok(Vec::new()) };
-    let open_after = question.history.open_after();
-    let line_of_target: HashSet<u64> =
-        question.history.live_line(question.target, Half::Code).map(|c| c.number).collect();
-    let now = Modes::new(question.present.umask, &question.present.modes);
-    let (seen, named) = (HashMap::new(), HashMap::new());
-    let mut search = Search { repo, question, open_after, line_of_target, now, seen, named };
+    let mut search = Search::new(repo, question);
     let mut foreign = Vec::new();
     for path in paths {
         if search.is_foreign(tip, path)? {
+            foreign.push(path.clone());
+        }
+    }
+    Ok(foreign)
+}
+
+/// Those that are foreign by what happened up to a checkpoint; what came after it does not count.
+pub fn find_up_to(repo: &Repo, question: &Question<'_>, end: &Checkpoint, paths: &[RepoPath]) -> Result<Vec<RepoPath>> {
+    let mut search = Search::new(repo, question);
+    let mut foreign = Vec::new();
+    for path in paths {
+        let content = search.content(end, path)?;
+        if search.is_foreign_since(end, content, path)? {
             foreign.push(path.clone());
         }
     }
@@ -88,7 +96,15 @@ impl Content {
     }
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn new(repo: &'a Repo, question: &'a Question<'a>) -> Self {
+        let open_after = question.history.open_after();
+        let line_of_target = question.history.live_line(question.target, Half::Code).map(|c| c.number).collect();
+        let now = Modes::new(question.present.umask, &question.present.modes);
+        let (seen, named) = (HashMap::new(), HashMap::new());
+        Self { repo, question, open_after, line_of_target, now, seen, named }
+    }
+
     fn is_foreign(&mut self, tip: &Checkpoint, path: &RepoPath) -> Result<bool> {
         let mut content = Content::of(self.repo, self.question.present.tree, &self.now, path)?;
         // The step that is not yet a checkpoint.
@@ -99,8 +115,13 @@ impl Search<'_> {
             }
             content = at_tip;
         }
+        self.is_foreign_since(tip, content, path)
+    }
+
+    /// Follows the content of a checkpoint back.
+    fn is_foreign_since(&mut self, from: &Checkpoint, mut content: Content, path: &RepoPath) -> Result<bool> {
         let history = self.question.history;
-        let mut at = tip;
+        let mut at = from;
         while !self.line_of_target.contains(&at.number) {
             if at.kind.is_move()
                 && let Some(target) = at.movement.and_then(|m| history.number(m.target))

@@ -1,9 +1,11 @@
-//! Lock files that a death left behind: those of our refs, which we may remove, and git's own, which we only name.
+//! Lock files that a death left behind: those of our refs, and those that we know a git of ours left, which we may remove;
+//! and git's own, which we only name.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::writers::Writers;
+use super::writers::{self, Writers};
 use super::{Result, local};
 use crate::base::{Error as BaseError, file};
 use crate::git::{RefName, Repo};
@@ -16,7 +18,7 @@ const STALE: Duration = Duration::from_secs(10);
 pub struct StaleLock {
     /// Where it is.
     pub path: PathBuf,
-    /// Whether it guards a ref of ours.
+    /// Whether it guards a ref of ours, or was left by an update of ours.
     pub ours: bool,
 }
 
@@ -25,9 +27,12 @@ pub fn stale(repo: &Repo) -> Result<Vec<StaleLock>> {
     let mut locks = Vec::new();
     below(&repo.common_dir.join(RefName::all_prefix()), &mut locks)?;
     locks.push(StaleLock { path: repo.common_dir.join(format!("{}.lock", RefName::notes())), ours: true });
+    locks.extend(writers::of_unfinished_updates(repo)?.into_iter().map(|path| StaleLock { path, ours: true }));
     for git in ["packed-refs.lock", "reftable/tables.list.lock"] {
         locks.push(StaleLock { path: repo.common_dir.join(git), ours: false });
     }
+    let mut seen = BTreeSet::new();
+    locks.retain(|lock| seen.insert(lock.path.clone()));
     let now = file_system_now(repo)?;
     locks.retain(|lock| is_old(&lock.path, now));
     Ok(locks)
@@ -51,15 +56,20 @@ fn below(folder: &Path, locks: &mut Vec<StaleLock>) -> Result<()> {
     Ok(())
 }
 
-/// Removes the stale locks of our refs, while no other writer of ours runs; what was removed.
-pub fn remove_stale(repo: &Repo, _held: &Writers<'_>) -> Result<Vec<PathBuf>> {
-    let mut removed = Vec::new();
-    for lock in stale(repo)?.into_iter().filter(|l| l.ours) {
-        if file::remove_optional(&lock.path)? {
-            removed.push(lock.path);
+/// Removes those of the stale locks that are ours, while no other writer of ours runs; what is gone then. One that has become
+/// young again is somebody's.
+pub fn remove_stale(repo: &Repo, found: &[StaleLock], _held: &Writers<'_>) -> Result<Vec<PathBuf>> {
+    let now = file_system_now(repo)?;
+    let mut gone = Vec::new();
+    for lock in found.iter().filter(|lock| lock.ours) {
+        if is_old(&lock.path, now) {
+            file::remove_optional(&lock.path)?;
+        }
+        if !lock.path.exists() {
+            gone.push(lock.path.clone());
         }
     }
-    Ok(removed)
+    Ok(gone)
 }
 
 fn is_old(path: &Path, now: SystemTime) -> bool {

@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use rustix::fs::Stat;
+use rustix::io::Errno;
 
 use super::Result;
 use crate::base::file::{self, Durability};
@@ -50,8 +51,8 @@ impl Stamp {
     pub fn of_path(path: &Path) -> Result<Option<Self>> {
         match rustix::fs::lstat(path) {
             Ok(stat) => Ok(Some(Self::of(&stat))),
-            // A loop: a link that leads to itself stands where a folder above was.
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => Ok(None),
+            // A link to itself, or a folder that may not be entered, in the way: whoever walks there tells.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => Ok(None),
             Err(e) => Err(BaseError::io("stat", path)(e.into()).into()),
         }
     }

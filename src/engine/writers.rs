@@ -45,9 +45,8 @@ impl<'r> Writers<'r> {
         let mut lock = FileLock::acquire(&local::shared_dir(repo)?.join("refs.lock"), wait)?;
         let note = lock.note()?;
         let mut after_death = false;
-        let mut left: Vec<RefName> =
-            note.lines().filter_map(|l| l.strip_prefix(LEFT)).filter_map(|n| RefName::from_git(n).ok()).collect();
-        if let Some(name) = note.lines().next().filter(|n| !n.is_empty()).and_then(|n| RefName::from_git(n).ok()) {
+        let (moving, mut left) = parse(&note);
+        if let Some(name) = moving {
             // Whoever noted this died in the middle of its update: we hold the lock now.
             after_death = is_reftable(repo);
             if name.as_session_head().is_some() {
@@ -164,10 +163,31 @@ impl<'r> Writers<'r> {
             }
             return Some(lock_file(self.repo, name)).filter(|path| path.exists()).into_iter().collect();
         }
-        let entries = std::fs::read_dir(self.repo.common_dir.join("reftable")).ok().filter(|_| self.after_death);
-        let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
-        paths.filter(|path| path.extension().is_some_and(|ending| ending == "lock")).collect()
+        if self.after_death { locks_of_reftable(self.repo) } else { Vec::new() }
     }
+}
+
+/// The ref that a note says is being moved, and the branches whose lock a death may have left.
+fn parse(note: &str) -> (Option<RefName>, Vec<RefName>) {
+    let name = |text: &str| RefName::from_git(text).ok();
+    let moving = note.lines().next().filter(|line| !line.starts_with(LEFT)).and_then(name);
+    (moving, note.lines().filter_map(|line| line.strip_prefix(LEFT)).filter_map(name).collect())
+}
+
+/// Locks that are there and that a writer of ours was making when it, or its git, came to its end; or is making now.
+pub fn of_unfinished_updates(repo: &Repo) -> Result<Vec<PathBuf>> {
+    let note = file::read_optional(&local::shared_dir(repo)?.join("refs.lock"))?.unwrap_or_default();
+    let (moving, left) = parse(&String::from_utf8_lossy(&note));
+    if is_reftable(repo) {
+        return Ok(if moving.is_some() { locks_of_reftable(repo) } else { Vec::new() });
+    }
+    Ok(left.iter().chain(&moving).map(|name| lock_file(repo, name)).filter(|path| path.exists()).collect())
+}
+
+fn locks_of_reftable(repo: &Repo) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(repo.common_dir.join("reftable")).ok();
+    let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+    paths.filter(|path| path.extension().is_some_and(|ending| ending == "lock")).collect()
 }
 
 fn is_reftable(repo: &Repo) -> bool {

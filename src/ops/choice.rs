@@ -23,6 +23,17 @@ pub enum Foreign {
     All,
 }
 
+impl Foreign {
+    /// By two flags.
+    pub const fn of(mine: bool, all: bool) -> Self {
+        match (mine, all) {
+            (true, _) => Self::Mine,
+            (_, true) => Self::All,
+            _ => Self::Ask,
+        }
+    }
+}
+
 /// The foreign paths of a plan. In a session without an agent the person's changes are its own.
 pub fn foreign_paths(
     app: &App<'_>,
@@ -38,7 +49,27 @@ pub fn foreign_paths(
     }
     let others = windows_of_others(app, tip, target)?;
     let question = Question { history, present, now: app.now(), target, others: &others };
-    let mut found = foreign::find(&app.repo, &question, &paths)?;
+    let found = foreign::find(&app.repo, &question, &paths)?;
+    with_installed(app, found, &paths)
+}
+
+/// The foreign ones of paths that changed in a turn of this session: those of which another session may have done it, too.
+pub fn foreign_in_turn(
+    app: &App<'_>,
+    tip: &Tip,
+    history: &History,
+    (start, end): (&Checkpoint, &Checkpoint),
+    present: &Snapshot,
+    paths: &[RepoPath],
+) -> Result<Vec<RepoPath>> {
+    let others = windows_of_others(app, tip, start)?;
+    let question = Question { history, present, now: app.now(), target: start, others: &others };
+    let found = foreign::find_up_to(&app.repo, &question, end, paths)?;
+    with_installed(app, found, paths)
+}
+
+/// Adds the files that `enable` wrote: they are always foreign.
+fn with_installed(app: &App<'_>, mut found: Vec<RepoPath>, paths: &[RepoPath]) -> Result<Vec<RepoPath>> {
     let ours = installed_paths(app)?;
     found.extend(paths.iter().filter(|p| ours.contains(p)).cloned());
     found.sort();

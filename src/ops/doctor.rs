@@ -129,8 +129,11 @@ fn restore(app: &App<'_>, fix: bool, findings: &mut Vec<Finding>) -> Result<()> 
 
 fn stale_locks(app: &App<'_>, fix: bool, findings: &mut Vec<Finding>) -> Result<()> {
     let found = locks::stale(&app.repo)?;
-    let removed =
-        if fix && found.iter().any(|l| l.ours) { locks::remove_stale(&app.repo, &app.writers()?)? } else { Vec::new() };
+    let removed = if fix && found.iter().any(|l| l.ours) {
+        locks::remove_stale(&app.repo, &found, &app.writers()?)?
+    } else {
+        Vec::new()
+    };
     for lock in found {
         let path = lock.path.display();
         findings.push(Finding {

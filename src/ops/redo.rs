@@ -29,7 +29,7 @@ pub fn run(app: &App<'_>, terms: &Terms) -> Result<Outcome> {
     let chat = if movement.mode.chat() { former(app, moving::tip_of(&recording)?, target)? } else { None };
     let (mode, redone) = (movement.mode, Some(rewind.number));
     let destination = Destination { kind: Kind::Redo, mode, target, redone, terms, paths: &paths };
-    moving::go(app, recording, history, &destination, Moved { code, chat })
+    moving::go(app, recording, history, &destination, Moved { code, chat, foreign: None })
 }
 
 fn last_rewind(history: &History) -> Result<(&Checkpoint, Movement)> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::choice::{self, Foreign};
 use super::moving::{self, CodeMove, Destination, Moved, Started, Terms};
 use super::rewind::Outcome;
 use super::{App, Failure, FailureKind, Result, address};
@@ -33,7 +34,17 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let present = recording.capture_code(app, None)?;
     let start = address::checkpoint(app, tip, history, &format!("turn:{}", options.turn))?;
     let end = address::checkpoint(app, tip, history, &format!("turn:{}.end", options.turn))?;
-    let turn = Turn::between(app, start, end)?;
+    let mut turn = Turn::between(app, start, end)?;
+    let paths = moving::paths(app, &options.terms.paths)?;
+    let mut foreign = Vec::new();
+    if paths.is_empty() {
+        foreign = choice::foreign_in_turn(app, tip, history, (start, end), &present, &turn.changed(app)?)?;
+    } else {
+        turn.leave(app, |path| !paths.iter().any(|only| path.is_at_or_below(only)))?;
+    }
+    if options.terms.foreign == Foreign::Mine {
+        turn.leave(app, |path| foreign.contains(path))?;
+    }
     let tree = match merge::trees(&app.repo.objects, turn.after, present.tree, turn.before)? {
         Merged::Clean(tree) => tree,
         Merged::Conflicts(paths) => return Err(conflict(options.turn, &paths)),
@@ -44,12 +55,15 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let modes = turn.modes(app, &present, tree)?;
     plan::add_bits(&app.repo, &mut plan, &present, &target, &modes)?;
     plan.kept.extend(turn.unknown.into_iter().map(|path| (path, Kept::NotLookedAt)));
+    // What others changed since is kept by the merge; only what they may have done in the turn itself needs a choice.
+    if options.terms.foreign != Foreign::Mine {
+        foreign.retain(|path| plan.items.iter().any(|item| item.path == *path));
+    }
     let code = Some(CodeMove { present, plan, modes });
-    // What others changed meanwhile is kept by the merge.
     let terms = &options.terms;
     let destination =
         Destination { kind: Kind::Revert, mode: Mode::Code, target: start, redone: None, terms, paths: &[] };
-    moving::go(app, recording, history, &destination, Moved { code, chat: None })
+    moving::go(app, recording, history, &destination, Moved { code, chat: None, foreign: Some(foreign) })
 }
 
 fn conflict(turn: u32, paths: &[RepoPath]) -> Failure {
@@ -72,6 +86,8 @@ struct Turn {
     modes_after: Modes,
     /// Paths of which one of its two checkpoints cannot tell whether they were there.
     unknown: Vec<RepoPath>,
+    /// Paths that are not to be taken back.
+    left: BTreeSet<RepoPath>,
 }
 
 impl Turn {
@@ -97,7 +113,26 @@ impl Turn {
         let before = tree::edit(objects, before, edits)?;
         let modes_before = layout::read_modes(objects, start.meta_tree)?;
         let modes_after = layout::read_modes(objects, end.meta_tree)?;
-        Ok(Self { before, after, modes_before, modes_after, unknown })
+        Ok(Self { before, after, modes_before, modes_after, unknown, left: BTreeSet::new() })
+    }
+
+    /// Paths whose content or permission bits it changed, or may have.
+    fn changed(&self, app: &App<'_>) -> Result<Vec<RepoPath>> {
+        let changes = tree::diff(&app.repo.objects, self.before, self.after)?.into_iter().map(|change| change.path);
+        let (before, after) = (&self.modes_before.paths, &self.modes_after.paths);
+        let bits = before.keys().chain(after.keys()).filter(|path| before.get(*path) != after.get(*path)).cloned();
+        let all: BTreeSet<RepoPath> = changes.chain(bits).collect();
+        Ok(all.into_iter().collect())
+    }
+
+    /// Takes some of its changes out of it: they stay.
+    fn leave(&mut self, app: &App<'_>, is_left: impl Fn(&RepoPath) -> bool) -> Result<()> {
+        let objects = &app.repo.objects;
+        let changes = tree::diff(objects, self.before, self.after)?.into_iter();
+        let edits = changes.filter(|change| is_left(&change.path)).map(|change| (change.path, change.new)).collect();
+        self.left.extend(self.changed(app)?.into_iter().filter(is_left));
+        self.before = tree::edit(objects, self.before, edits)?;
+        Ok(())
     }
 
     /// The permission bits that files get: those before the turn where nobody changed them since, else those of now.
@@ -116,7 +151,8 @@ impl Turn {
             let before = bits(&self.modes_before, self.before)?;
             let after = bits(&self.modes_after, self.after)?;
             let present = bits(&now, present.tree)?;
-            let chosen = if present.is_none() || present == after { before.or(present) } else { present };
+            let is_taken_back = !self.left.contains(path) && (present.is_none() || present == after);
+            let chosen = if is_taken_back { before.or(present) } else { present };
             if let (Some(bits), Some((mode, _))) = (chosen, tree::lookup(objects, merged, path)?) {
                 wanted.insert(path.clone(), if file_mode { with_exec(bits, mode) } else { bits });
             }

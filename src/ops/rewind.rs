@@ -126,7 +126,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let chat = if options.mode.chat() { Some(ChatMove::back_to(app, tip, target)?) } else { None };
     let mode = options.mode;
     let destination = Destination { kind: Kind::Rewind, mode, target, redone: None, terms: &terms, paths: &paths };
-    moving::go(app, recording, history, &destination, Moved { code, chat })
+    moving::go(app, recording, history, &destination, Moved { code, chat, foreign: None })
 }
 
 /// The newest stop (or with `--step` the previous checkpoint of any kind) on the live line whose plan is not empty.

@@ -100,6 +100,25 @@ fn stale_locks_are_named_and_only_ours_are_removed() {
 }
 
 #[test]
+fn locks_that_a_death_of_ours_left_on_all_refs_or_on_a_branch_are_ours_to_remove() {
+    for (ref_format, path) in [("reftable", "reftable/tables.list.lock"), ("files", "refs/heads/fork.lock")] {
+        let repo = repo(Shape { ref_format, ..Shape::PLAIN }, true);
+        lock(&repo, path, 1000);
+        let named: &[&str] = if ref_format == "reftable" { &["lock.stale-of-git"] } else { &[] };
+        assert_eq!(codes(&repo), named, "nothing says that it is ours");
+        doctor(&repo, &["--fix"]);
+        assert!(repo.at(format!(".git/{path}")).exists());
+        repo.write(".git/session/refs.lock", "refs/heads/fork\npid 1\n");
+        assert_eq!(codes(&repo), ["lock.stale"], "{ref_format}");
+        let (code, said) = doctor(&repo, &["--fix"]);
+        assert_eq!((code, &said["findings"][0]["fixed"]), (0, &true.into()), "{said}");
+        assert!(!repo.at(format!(".git/{path}")).exists());
+        repo.git(["branch", "fork"]);
+        assert_eq!(codes(&repo), [""; 0]);
+    }
+}
+
+#[test]
 fn branches_and_tags_that_reach_a_checkpoint_are_found() {
     let repo = repo(Shape::PLAIN, true);
     repo.write("a", "2\n");

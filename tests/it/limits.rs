@@ -154,6 +154,7 @@ fn files_and_folders_that_cannot_be_read_are_carried_over_and_said() {
     let repo = TestRepo::new();
     repo.write("closed", "0");
     repo.write("shut/in", "0");
+    repo.write("shut/.gitignore", "*.ign\n");
     repo.write("f", "0");
     repo.commit("files");
     repo.write("closed-new", "0");

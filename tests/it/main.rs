@@ -32,6 +32,7 @@ mod one_repository;
 mod plain_git;
 mod prop_session;
 mod recordings;
+mod restored;
 mod revert;
 mod shapes;
 mod share;

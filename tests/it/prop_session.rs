@@ -384,6 +384,13 @@ fn live(steps: &[Step]) {
 }
 
 #[test]
+fn lives_that_were_found_to_end_badly_end_well() {
+    use Step::{Chmod, Ignore, Rewind, Save, Write};
+    // A file that is ignored by now, of equal content and with other permissions, is in the way of a rewind.
+    live(&[Write(1, 0), Save, Chmod(1, 0o600), Ignore(0), Rewind(0)]);
+}
+
+#[test]
 fn whatever_happens_a_checkpoint_gives_back_what_was_there() {
     let cases = if std::env::var_os("SESSION_TEST_THOROUGH").is_some() { 1000 } else { 24 };
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 400, ..Config::default() };

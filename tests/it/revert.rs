@@ -194,7 +194,8 @@ fn what_a_turn_made_deleted_and_replaced_is_taken_back_by_its_kind() {
 
 #[test]
 fn a_binary_file_a_mode_or_a_link_that_changed_again_is_a_conflict() {
-    let work: [(&str, fn(&TestRepo), fn(&TestRepo)); 5] = [
+    type Work = fn(&TestRepo);
+    let work: [(&str, Work, Work); 5] = [
         ("bin", |r| r.write("bin", [1, 0, 1]), |r| r.write("bin", [2, 0, 2])),
         ("link", |r| (r.remove("link"), r.symlink("link", "run")).1, |r| (r.remove("link"), r.symlink("link", "f")).1),
         ("made", |r| r.write("made", "1\n"), |r| r.write("made", "2\n")),
@@ -401,4 +402,69 @@ fn during_a_merge_it_needs_force_and_a_turn_that_is_none_is_named() {
     stays(&repo, 6, "rewind.operation", &["revert", "1"]);
     repo.ask(["revert", "1", "--force"]);
     assert_eq!(String::from_utf8(repo.read("f")).expect("text"), LINES);
+}
+
+#[test]
+fn what_another_session_may_have_done_in_the_turn_needs_a_choice() {
+    let repo = repo();
+    let (a, b) = (Agent::new(&repo, "a"), Agent::new(&repo, "b"));
+    b.start();
+    a.start();
+    a.turn("before", "other", "by a\n");
+    b.prompt("meanwhile");
+    a.prompt("both");
+    repo.write("named", "by a\n");
+    a.tool(&["named"]);
+    repo.write("shell", "by whom?\n");
+    line(&repo, "five", "FIVE by whom?");
+    a.end();
+    b.end();
+    a.turn("alone", "run", "by a alone\n");
+    let full = repo.listing();
+    let session = repo.session_id();
+    let rows = repo.checkpoints();
+    assert!(rows.iter().any(|row| row["turn"] == 3), "of the agent that went on: {rows:#?}");
+    let revert = |more: &[&'static str]| [&["revert", "2", "-s", session.as_str()][..], more].concat();
+    let plan = repo.ask(revert(&["--dry-run"]));
+    assert_eq!(
+        (&plan["foreign"], &plan["needs_choice"]),
+        (&serde_json::json!(["f", "shell"]), &true.into()),
+        "{plan:#}"
+    );
+    let error = stays(&repo, 6, "rewind.foreign", &revert(&[]));
+    assert_eq!(error["details"], serde_json::json!(["f", "shell"]), "{error:#}");
+    assert!(error["hint"].as_str().expect("a hint").contains("session revert 2 --mine"), "{error:#}");
+    repo.ask(revert(&["--mine"]));
+    assert!(!repo.at("named").exists() && repo.at("shell").exists());
+    assert!(repo.read("f").windows(4).any(|part| part == b"FIVE") && repo.read("run") == b"by a alone\n");
+    // Back, and all of it; then one path of it alone.
+    repo.ask(["rewind", "code", "turn:3.end", "--all", "-s", &session]);
+    assert_eq!(repo.listing(), full);
+    repo.ask(revert(&["--all"]));
+    assert!(!repo.at("named").exists() && !repo.at("shell").exists() && repo.read("f") == LINES.as_bytes());
+    repo.ask(["rewind", "code", "turn:3.end", "--all", "-s", &session]);
+    let outcome = repo.ask(revert(&["--", "shell"]));
+    assert_eq!(outcome["files"]["deleted"], serde_json::json!(["shell"]), "{outcome:#}");
+    assert!(repo.at("named").exists() && repo.read("f") != LINES.as_bytes());
+    // A turn in which nobody else had one open needs none.
+    repo.ask(["revert", "3", "-s", &session]);
+    assert_eq!(repo.read("run"), b"#!/bin/sh\n");
+}
+
+#[test]
+fn a_path_alone_can_be_reverted_though_another_conflicts() {
+    let repo = repo();
+    let agent = agent(&repo);
+    turn(&agent, "one", || {
+        line(&repo, "five", "FIVE");
+        repo.write("other", "1\n");
+        repo.chmod("run", 0o600);
+    });
+    line(&repo, "FIVE", "mine");
+    stays(&repo, 5, "revert.conflict", &["revert", "1"]);
+    let outcome = repo.ask(["revert", "1", "--", "other"]);
+    assert_eq!(outcome["files"], serde_json::json!({"written": ["other"], "deleted": [], "modes": [], "kept": []}));
+    assert_eq!(repo.read("other"), b"0\n");
+    let outcome = repo.ask(["revert", "1", "--", "run"]);
+    assert_eq!(outcome["files"]["modes"], serde_json::json!(["run"]), "{outcome:#}");
 }

@@ -441,3 +441,19 @@ fn a_link_that_git_refuses_is_left_out_and_said_and_never_replaced() {
     repo.ask(["rewind", "code", "1", "--", "f"]);
     assert!(repo.at(".gitmodules").is_symlink() && !repo.at("f").exists());
 }
+
+#[test]
+fn a_folder_named_as_a_file_of_gits_is_the_tree_that_git_makes_of_it() {
+    let repo = TestRepo::new();
+    repo.write(".gitmodules/x", "1\n");
+    repo.write("in/.gitattributes/x", "1\n");
+    let before = state(&repo);
+    repo.ask(["save"]);
+    let ours = repo.git(["rev-parse", &format!("{}^^{{tree}}", repo.session_ref())]);
+    change_everything(&repo, &[]);
+    repo.ask(["rewind", "code", "1"]);
+    same(&repo, &before, "folders of odd names");
+    // `git fsck --strict` complains of this tree, whoever made it.
+    repo.git(["add", "--all"]);
+    assert_eq!(ours, repo.git(["write-tree"]));
+}

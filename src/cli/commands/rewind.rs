@@ -78,11 +78,7 @@ impl HowArgs {
         Terms {
             session: self.session.session.clone(),
             dry_run: self.dry_run,
-            foreign: match (self.mine, self.all) {
-                (true, _) => Foreign::Mine,
-                (_, true) => Foreign::All,
-                _ => Foreign::Ask,
-            },
+            foreign: Foreign::of(self.mine, self.all),
             paths: self.paths.clone(),
             staged: self.staged,
             head: self.head,
@@ -123,17 +119,11 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
         Some(n) => Some(turns_back(&app, &args.how, n)?),
         None => args.checkpoint,
     };
-    let mut options = rewind::Options { mode: mode.into(), target, step: args.step, terms: args.how.terms() };
-    let outcome = match rewind::run(&app, &options) {
-        Err(failure) if wants_choice(&context.ui, &failure) => match ask::foreign(&mut context.ui, &failure.details) {
-            Some(choice) => {
-                options.terms.foreign = choice;
-                rewind::run(&app, &options)?
-            }
-            None => return Err(failure),
-        },
-        other => other?,
+    let (mode, step) = (mode.into(), args.step);
+    let rewind = |terms: &Terms| {
+        rewind::run(&app, &rewind::Options { mode, target: target.clone(), step, terms: terms.clone() })
     };
+    let outcome = choosing(&mut context.ui, args.how.terms(), rewind)?;
     context.show("rewind", &outcome, |ui, o| tell(ui, "Rewound", o));
     Ok(0)
 }
@@ -142,19 +132,23 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
 pub fn run_redo(context: &mut Context, how: &HowArgs) -> Result<u8> {
     let progress = context.ui.progress();
     let app = context.app(&*progress)?;
-    let mut terms = how.terms();
-    let outcome = match redo::run(&app, &terms) {
-        Err(failure) if wants_choice(&context.ui, &failure) => match ask::foreign(&mut context.ui, &failure.details) {
-            Some(choice) => {
-                terms.foreign = choice;
-                redo::run(&app, &terms)?
-            }
-            None => return Err(failure),
-        },
-        other => other?,
-    };
+    let outcome = choosing(&mut context.ui, how.terms(), |terms| redo::run(&app, terms))?;
     context.show("redo", &outcome, |ui, o| tell(ui, "Redone", o));
     Ok(0)
+}
+
+/// Moves; where a choice is needed and somebody can be asked, asks, and moves by the answer.
+pub fn choosing(ui: &mut Ui, mut terms: Terms, go: impl Fn(&Terms) -> Result<Outcome>) -> Result<Outcome> {
+    match go(&terms) {
+        Err(failure) if wants_choice(ui, &failure) => match ask::foreign(ui, &failure.details) {
+            Some(choice) => {
+                terms.foreign = choice;
+                go(&terms)
+            }
+            None => Err(failure),
+        },
+        other => other,
+    }
 }
 
 fn wants_choice(ui: &Ui, failure: &Failure) -> bool {

@@ -2,15 +2,18 @@
 //! written files get. What a checkpoint does not know of its bits is left alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt as _;
 
-use super::{Plan, PlanItem, Target, is_among};
-use crate::base::RepoPath;
+use super::{Names, Obstacle, Plan, PlanItem, Target, is_among};
+use crate::base::{Error as BaseError, RepoPath};
+use crate::engine::restore::dirs::WorkTree;
 use crate::engine::{Result, Snapshot};
 use crate::git::{FileMode, Repo, tree};
 use crate::model::Scope;
 use crate::model::snapshot::Modes;
 
-/// Adds an item for each file that differs from the target in its permission bits alone.
+/// Adds an item for each file that differs from the target in its permission bits alone, and an obstacle for each that no
+/// checkpoint holds: such a file is not touched, and as it is it is not what the target had.
 ///
 /// # Errors
 /// A tree that cannot be read.
@@ -33,9 +36,34 @@ pub fn add_bits(repo: &Repo, plan: &mut Plan, present: &Snapshot, target: &Targe
             found.push(PlanItem::new(path.clone(), entry, entry));
         }
     }
+    let unseen = unseen_with_other_bits(repo, plan, recorded)?;
+    plan.obstacles.extend(unseen);
     plan.items.extend(found);
     plan.items.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(())
+}
+
+/// Files on disk that the present snapshot does not hold, whose content is already as it shall be and whose bits are not.
+fn unseen_with_other_bits(repo: &Repo, plan: &Plan, recorded: &Modes) -> Result<Vec<Obstacle>> {
+    // Where case does not count, what is there may be a file that goes under its other spelling.
+    if Names::of(repo)? != Names::Exact {
+        return Ok(Vec::new());
+    }
+    let disk = WorkTree::open(repo)?;
+    let mut found = Vec::new();
+    for item in plan.items.iter().filter(|item| item.old.is_none()) {
+        let Some((mode @ (FileMode::File | FileMode::Executable), _)) = item.new else { continue };
+        let Some(wanted) = recorded.of(&item.path, mode) else { continue };
+        // Never through a link that is about to make room for a folder.
+        let Some(there) = disk.open_file(&item.path)? else { continue };
+        let bits = there.metadata().map_err(BaseError::io("look at", disk.on_disk(&item.path)))?.permissions().mode();
+        let differs = bits & 0o777 != wanted;
+        if differs && !plan.obstacles.iter().any(|known| known.path == item.path) {
+            let reason = "an ignored file with other permissions is in its place".to_owned();
+            found.push(Obstacle { path: item.path.clone(), reason });
+        }
+    }
+    Ok(found)
 }
 
 /// The permission bits that files of the plan get, where they are not left to the umask or to the file that is replaced.

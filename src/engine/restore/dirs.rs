@@ -55,7 +55,7 @@ impl WorkTree {
     }
 
     /// The place on disk, for messages only.
-    pub(super) fn on_disk(&self, path: &RepoPath) -> PathBuf {
+    pub(in crate::engine) fn on_disk(&self, path: &RepoPath) -> PathBuf {
         path.on_disk(&self.root)
     }
 
@@ -116,7 +116,7 @@ impl WorkTree {
     }
 
     /// Opens a regular file for reading; `None` where there is none.
-    pub(super) fn open_file(&self, path: &RepoPath) -> Result<Option<File>> {
+    pub(in crate::engine) fn open_file(&self, path: &RepoPath) -> Result<Option<File>> {
         let Some(folder) = self.folder(path.parent().as_ref())? else { return Ok(None) };
         // Without NONBLOCK a FIFO that just took the file's place would hang us.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;

@@ -59,9 +59,13 @@ impl<'a> Made<'a> {
         self.steps.push(Step::Native(id.to_owned()));
     }
 
-    /// A session.
+    /// A session, or where it stands by now.
     pub fn session(&mut self, id: SessionId, tip: Oid) {
-        self.steps.push(Step::Session(id, tip));
+        let same = |step: &&mut Step| matches!(step, Step::Session(known, _) if *known == id);
+        match self.steps.iter_mut().find(same) {
+            Some(step) => *step = Step::Session(id, tip),
+            None => self.steps.push(Step::Session(id, tip)),
+        }
     }
 
     /// HEAD, which was there before.

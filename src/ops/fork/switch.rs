@@ -43,8 +43,12 @@ impl Switch {
         if !self.files.is_empty() {
             let moved = bring_files(app, fork);
             // What was here before is now held by the fork alone.
+            let id = fork.session.id;
             if moved.is_ok() || settle::pending(app) {
                 made.keep();
+            } else if let Some(tip) = app.repo.refs.read(&RefName::session_head(id))? {
+                // No file was moved: the safety checkpoint on the fork holds nothing that is not there.
+                made.session(id, tip);
             }
             moved?;
         }
@@ -74,7 +78,7 @@ fn bring_files(app: &App<'_>, fork: &Tip) -> Result<()> {
         terms: &Terms { foreign: Foreign::All, ..Terms::default() },
         paths: &[],
     };
-    moving::go(app, recording, &history, &destination, Moved { code: Some(code), chat: None }).map(drop)
+    moving::go(app, recording, &history, &destination, Moved { code: Some(code), chat: None, foreign: None }).map(drop)
 }
 
 fn in_the_way(number: u64, foreign: &[RepoPath]) -> Failure {

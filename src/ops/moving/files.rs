@@ -189,7 +189,7 @@ pub(super) fn write(app: &App<'_>, recording: &Recording, code: &CodeMove, then:
     restore::check(&app.repo, plan, &modes, &app.cwd)?;
     journal::write(&app.repo, &purpose, plan, &modes)?;
     let outcome = restore::apply_checked(&app.repo, plan, &modes, &app.cwd, app.progress);
-    let (applied, done) = outcome.map_or_else(|early| (Applied::default(), Err(early)), |outcome| outcome);
+    let (applied, done) = outcome.unwrap_or_else(|early| (Applied::default(), Err(early)));
     // Such as where a filter driver fails: nobody has to settle what was never begun.
     if done.is_err() && applied == Applied::default() {
         journal::remove(&app.repo)?;

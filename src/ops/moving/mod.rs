@@ -49,6 +49,8 @@ pub struct Moved {
     pub code: Option<CodeMove>,
     /// The conversation.
     pub chat: Option<ChatMove>,
+    /// The paths of the plan that someone else changed, where the caller knows and has left what shall be left.
+    pub foreign: Option<Vec<RepoPath>>,
 }
 
 /// Commands that name a session make it the one of this worktree.
@@ -104,6 +106,7 @@ pub fn go(
     if needs_choice {
         let verb = match to.kind {
             Kind::Redo => "session redo".to_owned(),
+            Kind::Revert => format!("session revert {}", to.target.turn.unwrap_or_default()),
             _ => format!("session rewind {} {}", to.mode, to.target.number),
         };
         return Err(choice::needed(&verb, &outcome.foreign).target(to.target.number.to_string()));
@@ -164,8 +167,7 @@ pub fn go(
     Ok(outcome)
 }
 
-/// The paths that someone else changed; with `--mine` the plan then leaves them. Paths that were picked by name are chosen,
-/// and a revert keeps by its merge what others changed.
+/// The paths that someone else changed; with `--mine` the plan then leaves them. Paths that were picked by name are chosen.
 fn settle_foreign(
     app: &App<'_>,
     tip: &Tip,
@@ -173,8 +175,11 @@ fn settle_foreign(
     to: &Destination<'_>,
     moved: &mut Moved,
 ) -> Result<Vec<RepoPath>> {
+    if let Some(found) = moved.foreign.take() {
+        return Ok(found);
+    }
     let Some(CodeMove { present, plan, .. }) = &mut moved.code else { return Ok(Vec::new()) };
-    if to.kind == Kind::Revert || !to.paths.is_empty() {
+    if !to.paths.is_empty() {
         return Ok(Vec::new());
     }
     let foreign = choice::foreign_paths(app, tip, history, to.target, present, plan)?;
