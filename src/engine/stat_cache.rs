@@ -214,8 +214,10 @@ impl StatCache {
         folders: &[Folder],
         records: &Records,
     ) -> Result<()> {
-        let bytes = encoding::encode(state, folders, records, format);
-        Ok(file::write_atomic(path, &bytes, Some(0o600), Durability::Process)?)
+        let parts = encoding::encode(state, folders, records, format);
+        let parts: Vec<&[u8]> =
+            parts.iter().flat_map(|(before, run)| [before.as_slice()].into_iter().chain(run.iter().copied())).collect();
+        Ok(file::write_atomic_parts(path, &parts, Some(0o600), Durability::Process)?)
     }
 
     /// Adds to the file that this cache was read from what changed since; whether it could be: not where the file is torn

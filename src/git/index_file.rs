@@ -36,6 +36,7 @@ pub(super) struct Parsed {
 /// Where an entry lies, and its name: as it is there, or put together of the one before it.
 struct Place<'b> {
     start: usize,
+    stage: u16,
     name: std::borrow::Cow<'b, [u8]>,
 }
 
@@ -56,14 +57,17 @@ pub(super) fn parse(bytes: &[u8], format: ObjectFormat) -> Option<Parsed> {
         places.push(place);
     }
     let tree = extensions(&bytes[..end], at, id_len)?;
-    let read: Option<Vec<(u8, IndexEntry)>> = places.into_par_iter().map(|place| entry(bytes, place, id_len)).collect();
-    let (mut entries, mut conflicts) = (Vec::with_capacity(count), Vec::new());
-    for (stage, entry) in read? {
-        match stage {
-            0 => entries.push(entry),
-            stage => conflicts.push((stage, entry.path, entry.mode, entry.oid)),
+    let mut conflicts = Vec::new();
+    if places.iter().any(|place| place.stage != 0) {
+        for place in places.extract_if(.., |place| place.stage != 0) {
+            let stage = u8::try_from(place.stage).ok()?;
+            let entry = entry(bytes, place, id_len)?;
+            conflicts.push((stage, entry.path, entry.mode, entry.oid));
         }
     }
+    let mut read: Vec<Option<IndexEntry>> = Vec::new();
+    places.into_par_iter().map(|place| entry(bytes, place, id_len)).collect_into_vec(&mut read);
+    let entries: Vec<IndexEntry> = read.into_iter().collect::<Option<_>>()?;
     entries.is_sorted_by(|a, b| a.path < b.path).then_some(Parsed { entries, conflicts, tree })
 }
 
@@ -76,6 +80,7 @@ fn next<'b>(
     before: Option<&[u8]>,
 ) -> Option<(Place<'b>, usize)> {
     let flags = short(bytes, start + STAT + id_len)?;
+    let stage = (flags & STAGE) >> 12;
     let mut at = start + STAT + id_len + if flags & EXTENDED == 0 { 2 } else { 4 };
     if version == 4 {
         let (drop, after) = varint(bytes, at)?;
@@ -84,7 +89,7 @@ fn next<'b>(
         let before = before.unwrap_or_default();
         let mut name = before[..before.len().checked_sub(drop)?].to_vec();
         name.extend_from_slice(&rest[..len]);
-        return Some((Place { start, name: name.into() }, after + len + 1));
+        return Some((Place { start, stage, name: name.into() }, after + len + 1));
     }
     let len = match flags & NAME {
         NAME => bytes.get(at..)?.iter().position(|byte| *byte == 0)?,
@@ -94,11 +99,11 @@ fn next<'b>(
     at += len;
     // One to eight NUL bytes, so that the next one begins at a multiple of eight from here.
     let after = start + (at - start + 8) / 8 * 8;
-    Some((Place { start, name: name.into() }, after))
+    Some((Place { start, stage, name: name.into() }, after))
 }
 
-fn entry(bytes: &[u8], place: Place<'_>, id_len: usize) -> Option<(u8, IndexEntry)> {
-    let Place { start, name } = place;
+fn entry(bytes: &[u8], place: Place<'_>, id_len: usize) -> Option<IndexEntry> {
+    let Place { start, name, .. } = place;
     let field = |n: usize| number(bytes, start + n * 4);
     let flags = short(bytes, start + STAT + id_len)?;
     let extended = if flags & EXTENDED == 0 { 0 } else { short(bytes, start + STAT + id_len + 2)? };
@@ -114,7 +119,7 @@ fn entry(bytes: &[u8], place: Place<'_>, id_len: usize) -> Option<(u8, IndexEntr
         size: field(9)?,
     };
     let mode = FileMode::from_raw(field(6)?).ok().filter(|mode| *mode != FileMode::Tree)?;
-    let entry = IndexEntry {
+    Some(IndexEntry {
         path: RepoPath::new(&*name).ok()?,
         mode,
         oid: Oid::from_bytes(bytes.get(start + STAT..start + STAT + id_len)?).ok()?,
@@ -122,8 +127,7 @@ fn entry(bytes: &[u8], place: Place<'_>, id_len: usize) -> Option<(u8, IndexEntr
         skip_worktree: extended & SKIP_WORKTREE != 0,
         assume_unchanged: flags & ASSUME_UNCHANGED != 0,
         intent_to_add: extended & INTENT_TO_ADD != 0,
-    };
-    Some((((flags & STAGE) >> 12) as u8, entry))
+    })
 }
 
 /// The root of the cache tree. `None` where an extension must be understood that is not.

@@ -94,7 +94,7 @@ pub(super) fn take(
     };
     let tree = base.write(repo, edits, is_taken)?;
     drop(exclude);
-    for (at, now) in vouched {
+    for (at, now) in vouched.into_iter().flatten() {
         known.records.take_as_tracked(at, &now.stamp);
     }
 
@@ -109,7 +109,7 @@ pub(super) fn take(
     if known.from_cache && changes.is_empty() && cache.state == state && cache.folders == seen {
         // It says all that is known already.
     } else if !known.from_cache || !cache.add(&cache_path, &state, &seen, &changes)? {
-        StatCache::store(&cache_path, format, &state, &seen, &records(&known.records, &settled, &merged))?;
+        StatCache::store(&cache_path, format, &state, &seen, &records(known.records, &settled, &merged))?;
     }
     let mut paths = walked.skipped;
     paths.extend(skipped);
@@ -354,13 +354,14 @@ impl Take<'_> {
 }
 
 /// The files that the index vouches for, where its word counts in full; else they are left to be judged one by one.
-fn vouched(known: &Known, walked: &mut Walked, trust: Trust, settled: &mut [bool]) -> Result<Vec<(usize, Lstat)>> {
+fn vouched(known: &Known, walked: &mut Walked, trust: Trust, settled: &mut [bool]) -> Result<Vec<Vec<(usize, Lstat)>>> {
     let mut vouched = std::mem::take(&mut walked.vouched);
-    vouched.retain(|(at, _)| settled[*at]);
+    // The walk may have found that a folder is another repository.
+    vouched.iter_mut().for_each(|folder| folder.retain(|(at, _)| settled[*at]));
     if trust == Trust::Full {
         return Ok(vouched);
     }
-    for (at, now) in vouched {
+    for (at, now) in vouched.into_iter().flatten() {
         settled[at] = false;
         walked.files.push(Found { path: RepoPath::new(known.records.path(at))?, known: Some(at), now });
     }

@@ -64,10 +64,10 @@ fn merge(cached: &Records, index: UserIndex, format: ObjectFormat) -> Known {
     let index_is_tree = index.conflicts.is_empty() && !index.entries.iter().any(|e| e.intent_to_add);
     let (mut records, mut seeds) = (Records::new(format), Vec::new());
     let index_mtime = index.mtime;
-    let tracked = tracked(index);
-    records.reserve_for(cached, tracked.len().saturating_sub(cached.len()));
-    seeds.reserve(tracked.len().max(cached.len()));
-    let (mut old, mut new) = (0..cached.len(), tracked.into_iter().peekable());
+    let paths = (index.entries.len() + index.conflicts.len()).max(cached.len());
+    records.reserve(paths);
+    seeds.reserve(paths);
+    let (mut old, mut new) = (0..cached.len(), tracked(index).peekable());
     loop {
         let order = match (cached.len() - old.len(), new.peek()) {
             (at, None) if at == cached.len() => break,
@@ -94,27 +94,31 @@ fn merge(cached: &Records, index: UserIndex, format: ObjectFormat) -> Known {
 }
 
 /// Every path that the index holds, once and in order; one in conflict as our side has it where it does.
-fn tracked(index: UserIndex) -> Vec<(RepoPath, Tracked, Option<IndexStat>)> {
-    let mut all: Vec<_> = index
-        .entries
-        .into_iter()
-        .map(|e| {
-            let vouches = !e.skip_worktree && !e.assume_unchanged && !e.intent_to_add;
-            let tracked = Tracked { mode: e.mode, oid: e.oid, skip_worktree: e.skip_worktree, vouches };
-            (e.path, tracked, e.stat.filter(|_| vouches && e.mode != FileMode::Gitlink))
-        })
-        .collect();
-    if !index.conflicts.is_empty() {
-        let mut conflicts: Vec<_> = index.conflicts.iter().collect();
-        conflicts.sort_by_key(|(stage, ..)| (*stage != 2, *stage));
-        all.extend(conflicts.into_iter().map(|(_, path, mode, oid)| {
-            let tracked = Tracked { mode: *mode, oid: *oid, skip_worktree: false, vouches: false };
-            (path.clone(), tracked, None)
-        }));
-        all.sort_by(|a, b| a.0.cmp(&b.0));
-        all.dedup_by(|later, earlier| later.0 == earlier.0);
-    }
-    all
+fn tracked(index: UserIndex) -> impl Iterator<Item = (RepoPath, Tracked, Option<IndexStat>)> {
+    let mut conflicts = index.conflicts;
+    conflicts.sort_by(|a, b| (&a.1, a.0 != 2, a.0).cmp(&(&b.1, b.0 != 2, b.0)));
+    conflicts.dedup_by(|later, earlier| later.1 == earlier.1);
+    let mut conflicts = conflicts.into_iter().map(|(_, path, mode, oid)| {
+        let tracked = Tracked { mode, oid, skip_worktree: false, vouches: false };
+        (path, tracked, None)
+    });
+    let mut entries = index.entries.into_iter().map(|e| {
+        let vouches = !e.skip_worktree && !e.assume_unchanged && !e.intent_to_add;
+        let tracked = Tracked { mode: e.mode, oid: e.oid, skip_worktree: e.skip_worktree, vouches };
+        (e.path, tracked, e.stat.filter(|_| vouches && e.mode != FileMode::Gitlink))
+    });
+    let (mut entry, mut conflict) = (entries.next(), conflicts.next());
+    std::iter::from_fn(move || {
+        let is_first = match (&entry, &conflict) {
+            (Some(entry), Some(conflict)) => entry.0 < conflict.0,
+            (entry, _) => entry.is_some(),
+        };
+        if is_first {
+            std::mem::replace(&mut entry, entries.next())
+        } else {
+            std::mem::replace(&mut conflict, conflicts.next())
+        }
+    })
 }
 
 /// The present moment of the file system: the mtime of a file made just now in `folder`.

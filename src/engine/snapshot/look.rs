@@ -3,6 +3,7 @@
 //! It decides nothing that needs git: a known file that did not change is settled here, all else is left to the walk. A
 //! folder whose own stamp is the recorded one has the same names as then, so it is not listed. Nothing is followed.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +11,7 @@ use std::time::Instant;
 
 use bstr::ByteSlice as _;
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, Dir, FileType, Stat};
+use rustix::fs::{AtFlags, FileType, RawDir, Stat};
 use rustix::io::Errno;
 
 use super::base_tree::BaseTree;
@@ -297,14 +298,12 @@ fn stat_of(fd: BorrowedFd<'_>, name: &[u8]) -> Option<Stamp> {
     rustix::fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW).ok().map(|stat| Stamp::of(&stat))
 }
 
-/// Those names in an open folder that are wanted, as far as the system gives them, and why it does not give all.
+/// Those names in a folder just opened that are wanted, as far as the system gives them, and why it does not give all.
 fn list(fd: BorrowedFd<'_>, mut wanted: impl FnMut(&[u8]) -> bool) -> (Vec<(Vec<u8>, FileType)>, Option<Errno>) {
     let mut names = Vec::new();
-    let dir = match Dir::read_from(fd) {
-        Ok(dir) => dir,
-        Err(e) => return (names, Some(e)),
-    };
-    for entry in dir {
+    let mut buffer = [MaybeUninit::uninit(); 8192];
+    let mut dir = RawDir::new(fd, &mut buffer);
+    while let Some(entry) = dir.next() {
         match entry {
             Ok(entry) => {
                 let name = entry.file_name().to_bytes();

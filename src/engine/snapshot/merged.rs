@@ -49,17 +49,9 @@ pub(super) fn changes<'m>(known: &Records, merged: &'m [Merged]) -> Vec<Change<&
 }
 
 /// The records of the new cache: the settled ones as they are, and the merged ones.
-pub(super) fn records(known: &Records, settled: &[bool], merged: &[Merged]) -> Records {
-    let mut records = known.emptied();
-    records.reserve_for(known, merged.len());
-    let push = |records: &mut Records, new: &Record| records.push(new.path.as_bytes(), new.tracked, new.taken);
-    let mut merged = merged.iter().filter_map(|m| m.new.as_ref()).peekable();
-    for at in (0..known.len()).filter(|at| settled[*at]) {
-        while let Some(before) = merged.next_if(|new| new.path.as_bytes() < known.path(at)) {
-            push(&mut records, before);
-        }
-        records.push_from(known, at);
+pub(super) fn records(known: Records, settled: &[bool], merged: &[Merged]) -> Records {
+    if merged.is_empty() {
+        return known;
     }
-    merged.for_each(|new| push(&mut records, new));
-    records
+    known.with(|at| settled[at], merged.iter().filter_map(|m| m.new.as_ref()))
 }

@@ -71,7 +71,7 @@ pub(super) struct Walked {
     /// Files and links that are not settled, tracked ones and new ones.
     pub files: Vec<Found>,
     /// Settled files that are not cached, but as the index knows them.
-    pub vouched: Vec<(usize, Lstat)>,
+    pub vouched: Vec<Vec<(usize, Lstat)>>,
     /// Submodules and nested repositories.
     pub gitlinks: Vec<(RepoPath, Oid)>,
     /// What is not taken, and why.
@@ -161,7 +161,9 @@ impl Walk<'_, '_> {
             }
         }
         whole &= self.names(&here, &seen)?;
-        self.out.vouched.extend(seen.vouched);
+        if !seen.vouched.is_empty() {
+            self.out.vouched.push(seen.vouched);
+        }
         for (name, below) in seen.folders {
             whole &= match below {
                 Ok(below) => self.folder(below)?,

@@ -22,17 +22,24 @@ const BLOCK: usize = 4096;
 /// Bytes before the body of a block: its length and its checksum.
 const BEFORE: usize = 16;
 
-/// The whole file.
-pub(super) fn encode(state: &State, folders: &[Folder], records: &Records, format: ObjectFormat) -> Vec<u8> {
-    let places: Vec<usize> = (0..records.len()).collect();
-    let encode_block = |places: &[usize]| {
-        let mut out = Vec::with_capacity(BEFORE + places.len() * 128);
-        put_block(&mut out, |out| places.iter().for_each(|at| out.extend_from_slice(records.raw(*at))));
-        out
+/// The whole file, in pieces: what comes before each run of records, and the run.
+pub(super) fn encode<'r>(
+    state: &State,
+    folders: &[Folder],
+    records: &'r Records,
+    format: ObjectFormat,
+) -> Vec<(Vec<u8>, Vec<&'r [u8]>)> {
+    let encode_block = |n: usize| {
+        let pieces = records.pieces(n * BLOCK..records.len().min((n + 1) * BLOCK));
+        let len: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let mut before = [0; BEFORE];
+        before[..8].copy_from_slice(&(len as u64).to_le_bytes());
+        let sum = if let [piece] = pieces.as_slice() { checksum(piece) } else { checksum(&pieces.concat()) };
+        before[8..].copy_from_slice(&sum.to_le_bytes());
+        (before.to_vec(), pieces)
     };
-    let blocks: Vec<Vec<u8>> = places.par_chunks(BLOCK).map(encode_block).collect();
-    let size: usize = blocks.iter().map(Vec::len).sum();
-    let mut out = Vec::with_capacity(1024 + size + folders.len() * 160);
+    let blocks: Vec<_> = (0..records.len().div_ceil(BLOCK)).into_par_iter().map(encode_block).collect();
+    let mut out = Vec::with_capacity(1024 + folders.len() * 160);
     out.extend_from_slice(MAGIC);
     put_block(&mut out, |out| {
         out.push(format.id_len() as u8);
@@ -41,8 +48,9 @@ pub(super) fn encode(state: &State, folders: &[Folder], records: &Records, forma
         put_count(out, folders.len());
         folders.iter().for_each(|folder| put_folder(out, folder));
     });
-    blocks.iter().for_each(|block| out.extend_from_slice(block));
-    out
+    let mut parts = vec![(out, Vec::new())];
+    parts.extend(blocks);
+    parts
 }
 
 /// A block that makes the cache of this state, with these changes, of the one whose blocks give `chain`.
@@ -251,15 +259,16 @@ const fn mix(sum: u64, word: u64) -> u64 {
 
 /// Not against an enemy, only against torn and foreign files; four words at a time because the file is large.
 fn checksum(bytes: &[u8]) -> u64 {
-    let (wide, rest) = bytes.as_chunks::<32>();
-    let mut lanes = [bytes.len() as u64, 1, 2, 3];
-    for words in wide {
-        let (words, _) = words.as_chunks::<8>();
-        for (lane, word) in lanes.iter_mut().zip(words) {
-            *lane = mix(*lane, u64::from_le_bytes(*word));
-        }
+    let (words, rest) = bytes.as_chunks::<8>();
+    let (fours, last) = words.as_chunks::<4>();
+    let (mut a, mut b, mut c, mut d) = (bytes.len() as u64, 1, 2, 3);
+    for four in fours {
+        a = mix(a, u64::from_le_bytes(four[0]));
+        b = mix(b, u64::from_le_bytes(four[1]));
+        c = mix(c, u64::from_le_bytes(four[2]));
+        d = mix(d, u64::from_le_bytes(four[3]));
     }
-    let sum = lanes.iter().fold(0, |sum, lane| mix(sum, *lane));
+    let sum = last.iter().fold(mix(mix(mix(a, b), c), d), |sum, word| mix(sum, u64::from_le_bytes(*word)));
     rest.iter().fold(sum, |sum, byte| mix(sum, u64::from(*byte)))
 }
 

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::{Stamp, Taken, Tracked};
+use super::{Record, Stamp, Taken, Tracked};
 use crate::git::{FileMode, ObjectFormat, Oid};
 
 const TRACKED: u8 = 1;
@@ -38,20 +38,15 @@ impl Records {
         Self { bytes: Vec::new(), starts: Vec::new(), format }
     }
 
-    /// None yet, of the same object format.
-    pub fn emptied(&self) -> Self {
-        Self::new(self.format)
-    }
-
     /// Those that begin at these places, each of them whole.
     pub(super) fn of(bytes: Vec<u8>, starts: Vec<usize>, format: ObjectFormat) -> Self {
         Self { bytes, starts, format }
     }
 
-    /// Makes room for as many records again as `other` has, and `more`.
-    pub fn reserve_for(&mut self, other: &Self, more: usize) {
-        self.bytes.reserve(other.starts.len() * 128 + more * 128);
-        self.starts.reserve(other.starts.len() + more);
+    /// Makes room for so many more.
+    pub fn reserve(&mut self, more: usize) {
+        self.bytes.reserve(more * 128);
+        self.starts.reserve(more);
     }
 
     /// How many.
@@ -143,10 +138,50 @@ impl Records {
         put(&mut self.bytes, path, tracked, taken);
     }
 
-    /// Adds a record of another list as it is there.
-    pub fn push_from(&mut self, other: &Self, at: usize) {
-        self.starts.push(self.bytes.len());
-        self.bytes.extend_from_slice(other.raw(at));
+    /// Keeps those places that are wanted, and puts other records between them; `new` is in the order of paths, and none
+    /// of its paths is kept.
+    pub fn with<'r>(mut self, keep: impl Fn(usize) -> bool, new: impl Iterator<Item = &'r Record>) -> Self {
+        let mut starts = Vec::with_capacity(self.starts.len());
+        let mut new = new.peekable();
+        for at in (0..self.starts.len()).filter(|at| keep(*at)) {
+            while let Some(before) = new.next_if(|new| new.path.as_bytes() < self.path(at)) {
+                starts.push(self.append(before));
+            }
+            starts.push(self.starts[at]);
+        }
+        for last in new {
+            starts.push(self.append(last));
+        }
+        self.starts = starts;
+        debug_assert!(
+            (1..self.len()).all(|at| self.path(at - 1) < self.path(at)),
+            "records come in the order of paths"
+        );
+        self
+    }
+
+    fn append(&mut self, record: &Record) -> usize {
+        let start = self.bytes.len();
+        put(&mut self.bytes, record.path.as_bytes(), record.tracked, record.taken);
+        start
+    }
+
+    /// The bytes of some, in pieces as long as they lie behind one another.
+    pub(super) fn pieces(&self, range: Range<usize>) -> Vec<&[u8]> {
+        let mut pieces = Vec::new();
+        let mut piece = 0..0;
+        for at in range {
+            let start = self.starts[at];
+            if start != piece.end {
+                if !piece.is_empty() {
+                    pieces.push(&self.bytes[piece]);
+                }
+                piece = start..start;
+            }
+            piece.end = start + self.raw(at).len();
+        }
+        pieces.push(&self.bytes[piece]);
+        pieces
     }
 
     /// Takes a tracked file with the content that the index has.
@@ -160,7 +195,7 @@ impl Records {
     }
 
     /// The bytes of one.
-    pub(super) fn raw(&self, at: usize) -> &[u8] {
+    fn raw(&self, at: usize) -> &[u8] {
         let record = self.from(at);
         &record[..IDS + ids_len(record[0], self.format.id_len()) + path_len(record)]
     }
