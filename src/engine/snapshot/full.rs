@@ -168,17 +168,22 @@ impl Take<'_> {
         unread.sort_by(|a, b| (!self.is_tracked(a), &a.path).cmp(&(!self.is_tracked(b), &b.path)));
         progress.start("reading files", Some(unread.len() as u64));
         let filtered = self.filtered(&unread)?;
-        for found in unread {
-            progress.advance(1);
-            if filtered.contains(&found.path) {
-                continue;
-            }
-            if self.deadline.is_some_and(|d| Instant::now() >= d) && !self.is_tracked(found) {
+        let root = self.repo.work_dir()?;
+        for some in unread.chunks(hash::AT_ONCE) {
+            progress.advance(some.len() as u64);
+            let is_late = self.deadline.is_some_and(|d| Instant::now() >= d);
+            let (late, now): (Vec<&Found>, Vec<&Found>) =
+                some.iter().filter(|f| !filtered.contains(&f.path)).partition(|f| is_late && !self.is_tracked(f));
+            for found in late {
                 self.overrun = true;
                 self.carry(&found.path, found.known);
-                continue;
             }
-            self.read(found, folders)?;
+            for (found, oid) in now.iter().zip(hash::read_many(&self.repo.objects, root, &now)?) {
+                match oid {
+                    Some(oid) => self.hashed(found, oid),
+                    None => self.read(found, folders)?,
+                }
+            }
         }
         progress.finish();
         Ok(())
@@ -187,18 +192,20 @@ impl Take<'_> {
     /// Reads one file.
     fn read(&mut self, found: &Found, folders: &mut Folders) -> Result<()> {
         match hash::read(&self.repo.objects, folders, &found.path, found.known)? {
-            Content::Read(oid, found) => {
-                self.stats.hashed += 1;
-                self.stats.hashed_bytes += found.now.stamp.size;
-                // A file as young as this snapshot could change again without its times showing it.
-                let stamp = found.now.stamp.is_older_than(self.started, self.settings.stat).then_some(found.now.stamp);
-                self.take(&found, oid, stamp);
-            }
+            Content::Read(oid, found) => self.hashed(&found, oid),
             Content::Gone => {}
             Content::Unreadable => self.left_out(found, SkipReason::Unreadable),
             Content::Changing => self.left_out(found, SkipReason::Changing),
         }
         Ok(())
+    }
+
+    fn hashed(&mut self, found: &Found, oid: Oid) {
+        self.stats.hashed += 1;
+        self.stats.hashed_bytes += found.now.stamp.size;
+        // A file as young as this snapshot could change again without its times showing it.
+        let stamp = found.now.stamp.is_older_than(self.started, self.settings.stat).then_some(found.now.stamp);
+        self.take(found, oid, stamp);
     }
 
     /// Lets git clean those files that have a filter driver, in one batch; gives their paths.
