@@ -151,19 +151,20 @@ impl Objects {
     pub fn write_blob(&self, bytes: &[u8]) -> Result<Oid> {
         self.write(ObjectType::Blob, bytes)
     }
-    /// Writes blobs that were hashed already, several at a time.
-    pub fn write_blobs(&self, blobs: &[(Oid, Vec<u8>)]) -> Result<()> {
+    /// Writes blobs that were hashed already, several at a time. One that `is_kept` is held by a tree that something
+    /// refers to, so that it need not become young.
+    pub fn write_blobs(&self, blobs: &[(Oid, Vec<u8>)], is_kept: impl Fn(usize) -> bool) -> Result<()> {
         let cost = self.cost.get();
         self.cost.set(Cost { writes: cost.writes + blobs.len() as u64, ..cost });
         let folder = &self.folder;
         let here: Vec<bool> = blobs.par_iter().map(|(oid, _)| loose::freshen(folder, *oid)).collect::<Result<_>>()?;
         let odb = self.odb()?;
         let mut new = Vec::new();
-        for ((oid, bytes), _) in blobs.iter().zip(here).filter(|(_, here)| !here) {
-            if odb.exists_ext(oid.git2()?, OdbLookupFlags::NO_REFRESH) {
-                odb.write(ObjectType::Blob, bytes).map_err(Error::libgit2("write a blob"))?;
-            } else {
+        for (n, (oid, bytes)) in blobs.iter().enumerate().filter(|(n, _)| !here[*n]) {
+            if !odb.exists_ext(oid.git2()?, OdbLookupFlags::NO_REFRESH) {
                 new.push((*oid, bytes));
+            } else if !is_kept(n) {
+                odb.write(ObjectType::Blob, bytes).map_err(Error::libgit2("write a blob"))?;
             }
         }
         new.into_par_iter().try_for_each(|(oid, bytes)| loose::write(folder, oid, ObjectType::Blob, bytes))

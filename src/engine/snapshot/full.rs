@@ -178,7 +178,9 @@ impl Take<'_> {
                 self.overrun = true;
                 self.carry(&found.path, found.known);
             }
-            for (found, oid) in now.iter().zip(hash::read_many(&self.repo.objects, root, &now)?) {
+            let base = |found: &Found| self.base(&found.path, found.known).map(|(_, oid)| oid);
+            let read = hash::read_many(&self.repo.objects, root, &now, base)?;
+            for (found, oid) in now.iter().zip(read) {
                 match oid {
                     Some(oid) => self.hashed(found, oid),
                     None => self.read(found, folders)?,

@@ -69,7 +69,13 @@ pub(super) fn read(objects: &Objects, folders: &mut Folders, path: &RepoPath, kn
 }
 
 /// Reads and stores several files, in parallel. `None` is for [`read`]: links, large files, what is not as it was found.
-pub(super) fn read_many(objects: &Objects, top: &Path, files: &[&Found]) -> Result<Vec<Option<Oid>>> {
+/// `base` is what the base holds of a file.
+pub(super) fn read_many(
+    objects: &Objects,
+    top: &Path,
+    files: &[&Found],
+    base: impl Fn(&Found) -> Option<Oid>,
+) -> Result<Vec<Option<Oid>>> {
     if files.len() < WORTH_THREADS {
         return Ok(vec![None; files.len()]);
     }
@@ -91,12 +97,16 @@ pub(super) fn read_many(objects: &Objects, top: &Path, files: &[&Found]) -> Resu
         })
         .collect();
     let mut oids = Vec::with_capacity(files.len());
-    let mut blobs = Vec::new();
-    for blob in read.into_iter().flatten() {
-        oids.push(blob.as_ref().map(|(oid, _)| *oid));
-        blobs.extend(blob);
+    let (mut blobs, mut kept) = (Vec::new(), Vec::new());
+    for (blob, found) in read.into_iter().flatten().zip(files) {
+        let oid = blob.as_ref().map(|(oid, _)| *oid);
+        oids.push(oid);
+        if let Some(blob) = blob {
+            kept.push(base(found) == oid);
+            blobs.push(blob);
+        }
     }
-    objects.write_blobs(&blobs)?;
+    objects.write_blobs(&blobs, |n| kept[n])?;
     Ok(oids)
 }
 
