@@ -192,3 +192,16 @@ fn what_is_left_out_is_said_again_though_its_folder_did_not_change() {
     }
     assert_eq!(bench.full(Some(first.tree)).tree, bench.git_tree());
 }
+
+#[test]
+fn a_folder_with_rules_that_became_a_link_to_itself_is_a_link() {
+    let bench = Bench::new(&[]);
+    bench.file("a/.gitignore", b"*.log\n");
+    bench.file("a/x.log", b"ignored");
+    bench.file("b", b"b");
+    bench.commit();
+    let first = bench.full(None);
+    fs::remove_dir_all(bench.root.join("a")).expect("removes");
+    std::os::unix::fs::symlink("a", bench.root.join("a")).expect("links");
+    assert_eq!(bench.full(Some(first.tree)).tree, bench.git_tree());
+}
