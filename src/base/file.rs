@@ -25,6 +25,11 @@ pub enum Durability {
 /// Replaces `path` by `bytes` through a temporary file in the same folder and a rename. Mode as given (such as 0o600),
 /// or that of the file that is replaced where it exists and `mode` is `None` (else 0644 less nothing).
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: Option<u32>, durability: Durability) -> Result<()> {
+    write_atomic_parts(path, &[bytes], mode, durability)
+}
+
+/// The same of bytes that lie in several places.
+pub fn write_atomic_parts(path: &Path, parts: &[&[u8]], mode: Option<u32>, durability: Durability) -> Result<()> {
     let io = || Error::io("write", path);
     let folder = path.parent().unwrap_or(Path::new("."));
     let mode = match mode {
@@ -32,7 +37,12 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: Option<u32>, durability: Du
         None => fs::metadata(path).map_or(0o644, |m| m.permissions().mode() & 0o7777),
     };
     let mut temp = tempfile::Builder::new().prefix(TEMP_PREFIX).tempfile_in(folder).map_err(io())?;
-    temp.write_all(bytes).map_err(io())?;
+    if let [bytes] = parts {
+        temp.write_all(bytes).map_err(io())?;
+    } else {
+        let mut out = std::io::BufWriter::with_capacity(1 << 16, &mut temp);
+        parts.iter().try_for_each(|part| out.write_all(part)).and_then(|()| out.flush()).map_err(io())?;
+    }
     temp.as_file().set_permissions(Permissions::from_mode(mode)).map_err(io())?;
     if durability == Durability::Power {
         temp.as_file().sync_all().map_err(io())?;

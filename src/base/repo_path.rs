@@ -22,7 +22,8 @@ impl RepoPath {
     /// Empty, absolute, with empty, `.` or `..` parts, a NUL, or a part that is `.git` under any spelling.
     pub fn new(path: impl Into<BString>) -> Result<Self> {
         let path = path.into();
-        let good = !path.is_empty() && path.split_str("/").all(|part| is_safe_part(part.as_bstr()));
+        let is_safe = |part: &[u8]| is_plain(part) || is_safe_part(part.as_bstr());
+        let good = !path.is_empty() && path.find_byte(0).is_none() && path.split(|byte| *byte == b'/').all(is_safe);
         if good { Ok(Self(path)) } else { Err(Error::BadPath { path: path.to_str_lossy().into_owned() }) }
     }
 
@@ -151,6 +152,11 @@ fn unescape(text: &str) -> Vec<u8> {
 /// Whether a part may stand in a path: not empty, not `.` or `..`, no NUL or slash, not `.git` under any spelling.
 pub fn is_safe_part(part: &BStr) -> bool {
     !part.is_empty() && part != "." && part != ".." && !part.contains(&0) && !part.contains(&b'/') && !is_dot_git(part)
+}
+
+/// Whether a part begins so that it is neither `.` nor `..` nor any spelling of `.git`: nearly all do.
+fn is_plain(part: &[u8]) -> bool {
+    part.first().is_some_and(|first| first.is_ascii_alphanumeric() && !first.eq_ignore_ascii_case(&b'g'))
 }
 
 /// Whether some file system takes this name for `.git`: case, HFS+ ignorable characters, NTFS short name,

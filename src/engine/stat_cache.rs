@@ -1,11 +1,15 @@
 //! What the last full snapshot of this worktree knew of every path, so that the next one reads only files that changed.
 //!
-//! One file, `<git dir>/session/stat-cache`, in a format of our own. It is never the only copy of anything: a missing,
-//! foreign or damaged file reads as an empty cache, and the snapshot hashes more. A stamp is kept only for a file that was
+//! One file, `<git dir>/session/stat-cache`, in a format of our own: whole when it is written, then what later snapshots
+//! found changed. It is never the only copy of anything: a missing, foreign or damaged file reads as an empty cache or as
+//! that of an earlier snapshot, and the snapshot hashes more. A stamp is kept only for a file that was
 //! older than the moment at which its reading began, so a stamp that still matches vouches for the content.
 
+use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use rayon::prelude::*;
 use rustix::fs::Stat;
 use rustix::io::Errno;
 
@@ -15,6 +19,9 @@ use crate::base::{Error as BaseError, RepoPath};
 use crate::git::{FileMode, ObjectFormat, Oid};
 
 mod encoding;
+mod records;
+
+pub use records::Records;
 
 /// Seconds and nanoseconds since 1970, by the file system's clock.
 pub type Moment = (i64, u32);
@@ -132,19 +139,50 @@ pub struct IndexRecord {
     pub intended: Option<Oid>,
 }
 
-/// The cache.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StatCache {
-    /// The tree that all `taken` of the records make.
+/// What a cache says besides the paths.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// The tree that all that is taken makes.
     pub tree: Option<Oid>,
     /// The index; `None` where it has to be read.
     pub index: Option<IndexRecord>,
-    /// In the order of their paths' bytes.
-    pub records: Vec<Record>,
-    /// The ignore rules outside of the work tree under which `folders` were listed; `None` where they do not count.
+    /// The ignore rules outside of the work tree under which the folders were listed; `None` where they do not count.
     pub rules: Option<Oid>,
+}
+
+/// The cache.
+#[derive(Clone, Debug)]
+pub struct StatCache {
+    /// What it says besides the paths.
+    pub state: State,
+    /// In the order of their paths' bytes.
+    pub records: Records,
     /// The folders that were searched for new files, in the order of their paths' bytes.
     pub folders: Vec<Folder>,
+    /// The end of the file that it was read from.
+    end: End,
+}
+
+/// Where a later snapshot would add its changes.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    /// Stands for all that is there.
+    chain: u64,
+    /// Bytes before the first changes that were added; none where there is no file.
+    base: usize,
+    /// Bytes that count.
+    whole: usize,
+    /// Whether there are more.
+    is_torn: bool,
+}
+
+/// What became of a path.
+#[derive(Clone, Debug)]
+pub enum Change<T> {
+    /// It is as this says.
+    Put(T),
+    /// Nothing is known of it any more.
+    Remove(Vec<u8>),
 }
 
 /// A folder of the work tree that was listed.
@@ -161,20 +199,85 @@ pub struct Folder {
 impl StatCache {
     /// Reads the cache; whatever is wrong with the file makes it empty.
     pub fn load(path: &Path, format: ObjectFormat) -> Self {
-        let bytes = file::read_optional(path).ok().flatten().unwrap_or_default();
-        encoding::decode(&bytes, format).unwrap_or_default()
+        let empty = || Self {
+            state: State::default(),
+            records: Records::new(format),
+            folders: Vec::new(),
+            end: End { chain: 0, base: 0, whole: 0, is_torn: true },
+        };
+        read(path).ok().and_then(|bytes| encoding::decode(bytes, format)).unwrap_or_else(empty)
     }
 
     /// Replaces the file. The folder must exist.
-    pub fn store(&self, path: &Path, format: ObjectFormat) -> Result<()> {
-        Ok(file::write_atomic(path, &encoding::encode(self, format), Some(0o600), Durability::Process)?)
+    pub fn store(
+        path: &Path,
+        format: ObjectFormat,
+        state: &State,
+        folders: &[Folder],
+        records: &Records,
+    ) -> Result<()> {
+        let parts = encoding::encode(state, folders, records, format);
+        let parts: Vec<&[u8]> =
+            parts.iter().flat_map(|(before, run)| [before.as_slice()].into_iter().chain(run.iter().copied())).collect();
+        Ok(file::write_atomic_parts(path, &parts, Some(0o600), Durability::Process)?)
+    }
+
+    /// Adds to the file that this cache was read from what changed since; whether it could be: not where the file is torn
+    /// or another one by now, and not where so much was added already that it is better written anew.
+    pub fn add(&self, path: &Path, state: &State, folders: &[Folder], records: &[Change<&Record>]) -> Result<bool> {
+        let end = &self.end;
+        let room = (end.base / ADDED_SHARE).saturating_sub(end.whole - end.base);
+        if end.is_torn || records.len() * 64 > room {
+            return Ok(false);
+        }
+        let block = encoding::encode_added(end.chain, state, &folder_changes(&self.folders, folders), records);
+        if block.len() > room {
+            return Ok(false);
+        }
+        let io = || BaseError::io("write", path);
+        let mut file = match std::fs::OpenOptions::new().append(true).open(path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(e) => return Err(io()(e).into()),
+        };
+        if file.metadata().map_err(io())?.len() != end.whole as u64 {
+            return Ok(false);
+        }
+        // At once: what another process adds at this moment comes before or behind, and whichever is second does not
+        // continue what it says it does.
+        file.write_all(&block).map_err(io())?;
+        Ok(true)
     }
 }
 
-/// The record of a path among records in order.
-pub fn find<'r>(records: &'r [Record], path: &[u8]) -> Option<(usize, &'r Record)> {
-    let at = records.binary_search_by(|r| r.path.as_bytes().cmp(path)).ok()?;
-    Some((at, &records[at]))
+/// The part of the file that changes may take besides it.
+const ADDED_SHARE: usize = 8;
+
+/// Pieces of the file that are read in parallel.
+const PIECE: usize = 1 << 20;
+
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let file = std::fs::File::open(path)?;
+    let mut bytes = vec![0; usize::try_from(file.metadata()?.len()).unwrap_or(0)];
+    let pieces = bytes.par_chunks_mut(PIECE).enumerate();
+    pieces.try_for_each(|(n, piece)| file.read_exact_at(piece, (n * PIECE) as u64))?;
+    Ok(bytes)
+}
+
+/// What became of folders between two lists in order.
+fn folder_changes<'f>(old: &[Folder], new: &'f [Folder]) -> Vec<Change<&'f Folder>> {
+    let mut changes = Vec::new();
+    let mut old = old.iter().peekable();
+    for folder in new {
+        while let Some(gone) = old.next_if(|gone| gone.path < folder.path) {
+            changes.push(Change::Remove(gone.path.clone()));
+        }
+        if old.next_if(|same| same.path == folder.path) != Some(folder) {
+            changes.push(Change::Put(folder));
+        }
+    }
+    changes.extend(old.map(|gone| Change::Remove(gone.path.clone())));
+    changes
 }
 
 /// Those of the folders, in order, that lie below the one with this path.
@@ -187,50 +290,176 @@ pub fn folders_below<'f>(folders: &'f [Folder], path: &[u8]) -> &'f [Folder] {
 mod tests {
     use super::*;
 
-    fn sample(format: ObjectFormat) -> StatCache {
+    const STAMP: Stamp = Stamp { size: 5, mtime: (-3, 7), ctime: (9, 11), ino: u64::MAX, dev: 1 };
+
+    fn record(path: &[u8], tracked: Option<Tracked>, taken: Option<Taken>) -> Record {
+        Record { path: RepoPath::new(path).expect("a path"), tracked, taken }
+    }
+
+    fn folder(path: &[u8], stamp: Option<Stamp>) -> Folder {
+        Folder { path: path.to_vec(), stamp, ignore: stamp }
+    }
+
+    fn of(list: &[Record], format: ObjectFormat) -> Records {
+        let mut records = Records::new(format);
+        list.iter().for_each(|r| records.push(r.path.as_bytes(), r.tracked, r.taken));
+        records
+    }
+
+    fn listed(records: &Records) -> Vec<Record> {
+        let record = |at| record(records.path(at), records.tracked(at), records.taken(at));
+        (0..records.len()).map(record).collect()
+    }
+
+    type Content = (State, Vec<Record>, Vec<Folder>);
+
+    fn content(cache: &StatCache) -> Content {
+        (cache.state, listed(&cache.records), cache.folders.clone())
+    }
+
+    fn sample(format: ObjectFormat) -> Content {
         let oid = format.empty_tree();
-        let stamp = Stamp { size: 5, mtime: (-3, 7), ctime: (9, 11), ino: u64::MAX, dev: 1 };
-        let record =
-            |path: &[u8], tracked, taken| Record { path: RepoPath::new(path).expect("a path"), tracked, taken };
         let tracked = Tracked { mode: FileMode::Executable, oid, skip_worktree: true, vouches: false };
-        StatCache {
-            tree: Some(oid),
-            index: Some(IndexRecord { stamp, staged: oid, conflicts: [None, Some(oid), None], intended: None }),
-            records: vec![
-                record(b"a\nb/\xff", Some(tracked), None),
-                record(b"b", None, Some(Taken { mode: FileMode::Symlink, oid, stamp: Some(stamp) })),
-                record(b"c", Some(tracked), Some(Taken { mode: FileMode::Gitlink, oid, stamp: None })),
-            ],
-            rules: Some(oid),
-            folders: vec![
-                Folder { path: Vec::new(), stamp: Some(stamp), ignore: None },
-                Folder { path: b"a\nb/".to_vec(), stamp: None, ignore: Some(stamp) },
-            ],
-        }
+        let index = IndexRecord { stamp: STAMP, staged: oid, conflicts: [None, Some(oid), None], intended: Some(oid) };
+        let other = format.hash_blob(b"other").expect("hashes");
+        let taken = |mode, stamp| Some(Taken { mode, oid: other, stamp });
+        let records = vec![
+            record(b"a\nb/\xff", Some(tracked), None),
+            record(b"b", None, taken(FileMode::Symlink, Some(STAMP))),
+            record(b"c", Some(tracked), taken(FileMode::Gitlink, None)),
+            record(b"d", Some(tracked), Some(Taken { mode: FileMode::File, oid, stamp: Some(STAMP) })),
+        ];
+        let folders = vec![folder(b"", Some(STAMP)), folder(b"a\nb/", None)];
+        (State { tree: Some(oid), index: Some(index), rules: Some(oid) }, records, folders)
+    }
+
+    /// A file of the sample and two changes, its content after each, and where each ends.
+    fn grown(path: &Path, format: ObjectFormat) -> (Vec<Content>, Vec<usize>) {
+        let (mut state, mut records, mut folders) = sample(format);
+        // Room for what is added.
+        let taken = records[1].taken;
+        let filler = (0..200).map(|n| record(format!("x{n:03}").as_bytes(), None, taken));
+        records.extend(filler);
+        let (mut contents, mut ends) = (Vec::new(), Vec::new());
+        let note = |contents: &mut Vec<_>, ends: &mut Vec<_>, content: Content| {
+            contents.push(content);
+            ends.push(std::fs::read(path).expect("reads").len());
+        };
+        StatCache::store(path, format, &state, &folders, &of(&records, format)).expect("stores");
+        note(&mut contents, &mut ends, (state, records.clone(), folders.clone()));
+
+        let cache = StatCache::load(path, format);
+        state.rules = None;
+        records[3].taken = None;
+        records[2] = record(b"bb", records[2].tracked, None);
+        folders[1] = folder(b"e/", Some(STAMP));
+        let changes = [Change::Put(&records[2]), Change::Remove(b"c".to_vec()), Change::Put(&records[3])];
+        assert!(cache.add(path, &state, &folders, &changes).expect("adds"));
+        note(&mut contents, &mut ends, (state, records.clone(), folders.clone()));
+
+        let cache = StatCache::load(path, format);
+        let again = record(b"c", None, records[1].taken);
+        records[2] = again.clone();
+        folders.push(folder(b"f/", None));
+        assert!(
+            cache.add(path, &state, &folders, &[Change::Put(&again), Change::Remove(b"bb".to_vec())]).expect("adds")
+        );
+        note(&mut contents, &mut ends, (state, records, folders));
+        (contents, ends)
     }
 
     #[test]
-    fn a_stored_cache_reads_back_in_both_object_formats() {
+    fn a_stored_cache_and_what_was_added_read_back_in_both_object_formats() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("stat-cache");
         for format in [ObjectFormat::Sha1, ObjectFormat::Sha256] {
-            let cache = sample(format);
-            cache.store(&path, format).expect("stores");
-            assert_eq!(StatCache::load(&path, format), cache);
+            let (state, records, folders) = sample(format);
+            StatCache::store(&path, format, &state, &folders, &of(&records, format)).expect("stores");
+            assert_eq!(content(&StatCache::load(&path, format)), (state, records, folders));
+            let (contents, _) = grown(&path, format);
+            assert_eq!(Some(&content(&StatCache::load(&path, format))), contents.last());
         }
-        assert_eq!(StatCache::load(&path, ObjectFormat::Sha1), StatCache::default(), "another object format");
-        assert_eq!(StatCache::load(&dir.path().join("none"), ObjectFormat::Sha1), StatCache::default());
+        let empty = (State::default(), Vec::new(), Vec::new());
+        assert_eq!(content(&StatCache::load(&path, ObjectFormat::Sha1)), empty, "another object format");
+        assert_eq!(content(&StatCache::load(&dir.path().join("none"), ObjectFormat::Sha1)), empty);
     }
 
     #[test]
-    fn any_damaged_byte_and_any_truncation_reads_as_empty() {
-        let bytes = encoding::encode(&sample(ObjectFormat::Sha1), ObjectFormat::Sha1);
+    fn damage_and_truncation_anywhere_leave_an_earlier_cache_or_none_and_nothing_is_added_to_that() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("stat-cache");
+        let format = ObjectFormat::Sha1;
+        let (contents, ends) = grown(&path, format);
+        let bytes = std::fs::read(&path).expect("reads");
+        assert_eq!(ends.last(), Some(&bytes.len()));
+        let empty = (State::default(), Vec::new(), Vec::new());
+        let decode = |bytes: &[u8]| encoding::decode(bytes.to_vec(), format);
         for at in 0..bytes.len() {
+            let whole = ends.iter().rposition(|end| *end <= at).map_or(&empty, |n| &contents[n]);
             let mut bad = bytes.clone();
             bad[at] ^= 0x41;
-            assert!(encoding::decode(&bad, ObjectFormat::Sha1).is_none(), "byte {at}");
-            assert!(encoding::decode(&bytes[..at], ObjectFormat::Sha1).is_none(), "cut at {at}");
+            for (what, bad) in [("damaged", bad.as_slice()), ("cut", &bytes[..at])] {
+                let read = decode(bad);
+                assert_eq!(&read.as_ref().map_or(empty.clone(), content), whole, "{what} at {at}");
+                let is_torn = read.is_none_or(|cache| cache.end.is_torn);
+                assert_eq!(is_torn, what == "damaged" || !ends.contains(&at), "{what} at {at}");
+            }
         }
+        std::fs::write(&path, &bytes[..bytes.len() - 1]).expect("tears the file");
+        let torn = StatCache::load(&path, format);
+        assert!(!torn.add(&path, &torn.state, &torn.folders, &[]).expect("looks"), "a torn file is written anew");
+    }
+
+    #[test]
+    fn of_two_that_add_to_the_same_cache_the_second_does_not_count() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("stat-cache");
+        let format = ObjectFormat::Sha1;
+        let (contents, _) = grown(&path, format);
+        let cache = StatCache::load(&path, format);
+        let first = State { tree: None, ..cache.state };
+        let changes = encoding::encode_added(cache.end.chain, &first, &[], &[]);
+        let mut bytes = std::fs::read(&path).expect("reads");
+        bytes.extend_from_slice(&changes);
+        bytes.extend_from_slice(&encoding::encode_added(cache.end.chain, &State::default(), &[], &[]));
+        std::fs::write(&path, &bytes).expect("writes both");
+        let read = StatCache::load(&path, format);
+        assert_eq!(read.state, first);
+        assert_eq!(listed(&read.records), contents.last().expect("some").1);
+        assert!(!read.add(&path, &first, &read.folders, &[]).expect("looks"), "the file is written anew");
+        assert!(!cache.add(&path, &first, &cache.folders, &[]).expect("looks"), "it is another file by now");
+    }
+
+    #[test]
+    fn a_file_that_grew_by_an_eighth_is_written_anew() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("stat-cache");
+        let format = ObjectFormat::Sha1;
+        let (contents, _) = grown(&path, format);
+        let change = &contents[0].1[1];
+        let mut rounds = 0;
+        loop {
+            let cache = StatCache::load(&path, format);
+            if !cache.add(&path, &cache.state, &cache.folders, &[Change::Put(change)]).expect("adds") {
+                assert!(cache.end.whole - cache.end.base <= cache.end.base / ADDED_SHARE);
+                break;
+            }
+            rounds += 1;
+        }
+        assert!(rounds > 1);
+    }
+
+    #[test]
+    fn a_tracked_file_can_be_taken_later_as_the_index_has_it() {
+        let format = ObjectFormat::Sha1;
+        let (_, list, _) = sample(format);
+        let mut records = of(&list, format);
+        records.take_as_tracked(0, &STAMP);
+        let tracked = list[0].tracked.expect("is tracked");
+        let taken = Taken { mode: tracked.mode, oid: tracked.oid, stamp: Some(STAMP) };
+        assert_eq!(listed(&records)[0], Record { taken: Some(taken), ..list[0].clone() });
+        assert_eq!(listed(&records)[1..], list[1..]);
+        assert_eq!((records.find(b"c"), records.find(b"cc")), (Some(2), None));
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! The user's index, read only: entries with stat data and flags, the staged tree, conflict stages.
 //!
-//! Read by libgit2 where it can (the index of a reftable repository too, from its file); a sparse or split one by
-//! `git ls-files`. Never written, never locked.
+//! Read from its file (`index_file`); what that does not know by libgit2, a sparse or split one by `git ls-files`. Never
+//! written, never locked.
 
 use std::os::unix::fs::MetadataExt as _;
 
 use bstr::ByteSlice as _;
 
 use super::cli::Git;
-use super::{Error, FileMode, Oid, Repo, Result, tree};
+use super::{Error, FileMode, Oid, Repo, Result, index_file, tree};
 use crate::base::{self, RepoPath};
 
 /// One stage-0 entry.
@@ -54,7 +54,9 @@ pub struct UserIndex {
     pub conflicts: Vec<(u8, RepoPath, FileMode, Oid)>,
     /// The mtime of the index file, seconds and nanoseconds; for the racy rule.
     pub mtime: (i64, u32),
-    /// The tree of all entries, where libgit2 could tell it: git keeps it in the file.
+    /// The file's inode and size.
+    file: (u64, u64),
+    /// The tree of all entries, where git wrote it down in the file.
     pub tree: Option<Oid>,
 }
 
@@ -74,16 +76,31 @@ pub fn read(repo: &Repo) -> Result<UserIndex> {
         Err(e) => return Err(base::Error::io("read", path)(e).into()),
     };
     // Before the content: an index replaced in between only makes the racy rule more careful.
-    let mtime = (meta.mtime(), u32::try_from(meta.mtime_nsec()).unwrap_or(0));
+    let mtime = mtime_of(&meta);
+    let bytes = base::file::read_optional(&path)?.unwrap_or_default();
+    if let Some(index_file::Parsed { entries, conflicts, tree }) = index_file::parse(&bytes, repo.caps.object_format) {
+        return Ok(UserIndex { entries, conflicts, mtime, file: (meta.ino(), meta.len()), tree });
+    }
+    by_libgit2(repo, mtime)
+}
+
+fn mtime_of(meta: &std::fs::Metadata) -> (i64, u32) {
+    (meta.mtime(), u32::try_from(meta.mtime_nsec()).unwrap_or(0))
+}
+
+/// Reads it by libgit2, or by git where libgit2 cannot.
+pub(super) fn by_libgit2(repo: &Repo, mtime: (i64, u32)) -> Result<UserIndex> {
+    let path = repo.git_dir.join("index");
     match git2::Index::open_ext(&path, repo.caps.object_format.git2()) {
-        Ok(index) => from_libgit2(repo, index, mtime),
+        Ok(index) => from_libgit2(&index, mtime),
         Err(e) if e.message().contains("extension") => from_git(repo, mtime),
         Err(e) => Err(Error::libgit2(format!("read {}", path.display()))(e)),
     }
 }
 
-fn from_libgit2(repo: &Repo, mut index: git2::Index, mtime: (i64, u32)) -> Result<UserIndex> {
-    let mut read = UserIndex { entries: Vec::with_capacity(index.len()), conflicts: Vec::new(), mtime, tree: None };
+fn from_libgit2(index: &git2::Index, mtime: (i64, u32)) -> Result<UserIndex> {
+    let mut read =
+        UserIndex { entries: Vec::with_capacity(index.len()), conflicts: Vec::new(), mtime, file: (0, 0), tree: None };
     for entry in index.iter() {
         let (mode, oid) = (FileMode::from_raw(entry.mode)?, Oid::from_git2(entry.id));
         let path = RepoPath::new(entry.path)?;
@@ -111,10 +128,6 @@ fn from_libgit2(repo: &Repo, mut index: git2::Index, mtime: (i64, u32)) -> Resul
             }),
             stage => read.conflicts.push((stage, path, mode, oid)),
         }
-    }
-    if read.conflicts.is_empty() && !read.entries.iter().any(|e| e.intent_to_add) {
-        // Refused where an object is missing (a partial clone); then the entries are put together.
-        read.tree = index.write_tree_to(&repo.objects.repo).ok().map(Oid::from_git2);
     }
     Ok(read)
 }
@@ -160,6 +173,19 @@ fn from_git(repo: &Repo, mtime: (i64, u32)) -> Result<UserIndex> {
 pub fn staged_tree(repo: &Repo, index: &UserIndex) -> Result<Oid> {
     if let Some(tree) = index.tree.filter(|tree| repo.objects.exists(*tree)) {
         return Ok(tree);
+    }
+    if index.conflicts.is_empty() && !index.entries.iter().any(|e| e.intent_to_add) {
+        // What git wrote down of the folders that did not change is good for them. Refused where an object is missing (a
+        // partial clone) and where libgit2 cannot read the index; then the entries are put together.
+        let path = repo.git_dir.join("index");
+        let own = git2::Index::open_ext(&path, repo.caps.object_format.git2());
+        let tree = own.and_then(|mut own| own.write_tree_to(&repo.objects.repo));
+        // It must have been the file that the entries are from.
+        let is_same =
+            |meta: &std::fs::Metadata| (meta.ino(), meta.len()) == index.file && mtime_of(meta) == index.mtime;
+        if let (Ok(tree), Ok(true)) = (tree, std::fs::metadata(path).map(|meta| is_same(&meta))) {
+            return Ok(Oid::from_git2(tree));
+        }
     }
     let staged = index.entries.iter().filter(|e| !e.intent_to_add);
     build(repo, staged.map(|e| (e.path.clone(), Some((e.mode, e.oid)))).collect())

@@ -16,6 +16,7 @@ pub mod filters;
 pub mod head;
 pub mod hooks_dir;
 pub mod index;
+mod index_file;
 pub mod index_size;
 pub mod index_write;
 mod locate;

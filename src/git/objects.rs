@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use bstr::BString;
 use git2::{ErrorCode, ObjectType, OdbLookupFlags};
+use rayon::prelude::*;
 
 use super::{Error, ObjectFormat, Oid, Result, TreeEntry, commit_codec, loose, tree_codec};
 use crate::base::Timestamp;
@@ -149,6 +150,24 @@ impl Objects {
     /// Writes a blob; does nothing where it exists.
     pub fn write_blob(&self, bytes: &[u8]) -> Result<Oid> {
         self.write(ObjectType::Blob, bytes)
+    }
+    /// Writes blobs that were hashed already, several at a time. One that `is_kept` is held by a tree that something
+    /// refers to, so that it need not become young.
+    pub fn write_blobs(&self, blobs: &[(Oid, Vec<u8>)], is_kept: impl Fn(usize) -> bool) -> Result<()> {
+        let cost = self.cost.get();
+        self.cost.set(Cost { writes: cost.writes + blobs.len() as u64, ..cost });
+        let folder = &self.folder;
+        let here: Vec<bool> = blobs.par_iter().map(|(oid, _)| loose::freshen(folder, *oid)).collect::<Result<_>>()?;
+        let odb = self.odb()?;
+        let mut new = Vec::new();
+        for (n, (oid, bytes)) in blobs.iter().enumerate().filter(|(n, _)| !here[*n]) {
+            if !odb.exists_ext(oid.git2()?, OdbLookupFlags::NO_REFRESH) {
+                new.push((*oid, bytes));
+            } else if !is_kept(n) {
+                odb.write(ObjectType::Blob, bytes).map_err(Error::libgit2("write a blob"))?;
+            }
+        }
+        new.into_par_iter().try_for_each(|(oid, bytes)| loose::write(folder, oid, ObjectType::Blob, bytes))
     }
     /// Streams a reader into a blob with constant memory.
     pub fn write_blob_from(&self, reader: &mut dyn std::io::Read) -> Result<Oid> {

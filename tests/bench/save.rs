@@ -4,7 +4,8 @@
 //! another program than the one just built. Some files of it are changed, and its `.git/session` is removed.
 //!
 //! git: a private index that is kept between saves, `add --all`, `write-tree`, `commit-tree`, `update-ref`. The two are
-//! timed in turn, so that a busy machine slows both; what counts is the ratio of the medians.
+//! timed in turn, so that a busy machine slows both; what counts is the ratio of the medians. A rewind is compared with
+//! `read-tree -m -u` with such an index.
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a program of its own, run by hand")]
 
 use std::fs;
@@ -14,6 +15,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 20;
+
+/// Changed files of the rows with many.
+const MANY: usize = 1000;
 
 struct Tree {
     folder: tempfile::TempDir,
@@ -128,7 +132,7 @@ impl Tree {
 
     /// The user's index makes the repository; the saves by git have their own.
     fn index_for(&self, args: &[&str]) -> PathBuf {
-        let saving = self.private_index().exists() && matches!(args[0], "add" | "write-tree");
+        let saving = self.private_index().exists() && matches!(args[0], "add" | "write-tree" | "read-tree");
         if saving { self.private_index() } else { self.repo.join(".git/index") }
     }
 
@@ -138,6 +142,28 @@ impl Tree {
         let tree = self.git(&["write-tree"]);
         let commit = self.git(&["commit-tree", "-p", "HEAD", "-m", "a save", &tree]);
         self.git(&["update-ref", "refs/bench/save", &commit]);
+        start.elapsed()
+    }
+
+    /// Takes changed files back to checkpoint `number`; a safety checkpoint is made unless they were saved before.
+    fn rewind(&self, round: usize, number: &str, saved: bool) -> Duration {
+        self.change(round, MANY);
+        if saved {
+            self.save();
+        }
+        let start = Instant::now();
+        let rewind = self.clean(session()).args(["rewind", "code", number, "--json"]).output().expect("starts");
+        assert!(rewind.status.success(), "{}", String::from_utf8_lossy(&rewind.stderr));
+        start.elapsed()
+    }
+
+    /// The same by git, whose private index knows the changed files.
+    fn rewind_by_git(&self, round: usize) -> Duration {
+        self.change(round, MANY);
+        self.git(&["add", "--all"]);
+        let changed = self.git(&["write-tree"]);
+        let start = Instant::now();
+        self.git(&["read-tree", "-m", "-u", &changed, "HEAD"]);
         start.elapsed()
     }
 
@@ -184,12 +210,27 @@ fn main() {
     compare("first save, git status", |_| (), || tree.first(), || tree.status());
     compare("nothing changed", |_| (), || tree.save(), || tree.save_by_git());
     compare("10 files changed", |round| tree.change(round + 1, 10), || tree.save(), || tree.save_by_git());
-    let many = (files / 100).max(10);
-    compare("many files changed", |round| tree.change(round + 100, many), || tree.save(), || tree.save_by_git());
+    compare("1,000 files changed", |round| tree.change(round + 100, MANY), || tree.save(), || tree.save_by_git());
     let same = tree.git(&["rev-parse", "refs/bench/save^{tree}"]);
     let saved = tree.git(&["for-each-ref", "--sort=-committerdate", "--format=%(objectname)", "refs/sessions/heads"]);
     let saved = saved.lines().next().expect("a session").to_owned();
     assert_eq!(tree.git(&["rev-parse", &format!("{saved}^1^{{tree}}")]), same, "both stored the same tree");
+    tree.git(&["reset", "--hard", "--quiet"]);
+    tree.git(&["status"]);
+    tree.save();
+    let log = tree.clean(session()).args(["log", "--json"]).output().expect("starts").stdout;
+    let log: serde_json::Value = serde_json::from_slice(&log).expect("is JSON");
+    let number = log["checkpoints"].as_array().expect("a list").iter().filter_map(|c| c["number"].as_u64()).max();
+    let number = number.expect("a checkpoint").to_string();
+    for (what, saved) in [("rewind of 1,000 files", true), ("the same, not saved", false)] {
+        let round = std::cell::Cell::new(200);
+        compare(
+            what,
+            |n| round.set(200 + n),
+            || tree.rewind(round.get(), &number, saved),
+            || tree.rewind_by_git(round.get()),
+        );
+    }
     let mut hinted: Vec<_> = (0..ROUNDS).map(|round| tree.hinted(round)).collect();
     println!("hinted save of one file: {:.1} ms", median(&mut hinted));
 }

@@ -1,6 +1,7 @@
 //! What stands in the way of a plan: whatever is on disk where something would be written, that no checkpoint holds
 //! and the plan does not delete.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Kept, Names, Obstacle, Plan};
@@ -22,6 +23,7 @@ pub(super) fn find(repo: &Repo, disk: &WorkTree, present: &Snapshot, plan: &Plan
         compare: Compare::new(repo, disk, std::iter::empty())?,
         deleted: plan.items.iter().filter(deleted).map(|item| names.key(&item.path)).collect(),
         gitlinks: plan.kept.iter().filter(|(_, why)| *why == Kept::Gitlink).map(|(path, _)| path).collect(),
+        clear: RefCell::default(),
     };
     let twins = twins(repo, names, plan)?;
     let mut found = Vec::new();
@@ -56,6 +58,8 @@ struct Search<'a> {
     compare: Compare<'a>,
     deleted: BTreeSet<Vec<u8>>,
     gitlinks: Vec<&'a RepoPath>,
+    /// Folders above the last path, from the top, that are in their places.
+    clear: RefCell<Vec<RepoPath>>,
 }
 
 impl Search<'_> {
@@ -85,10 +89,17 @@ impl Search<'_> {
         }
         let mut folders: Vec<RepoPath> = path.ancestors().collect();
         folders.reverse();
-        for folder in folders {
+        // Paths come in order: nearly all are in the folder of the one before, or near it.
+        let clear = self.clear.take();
+        let known = folders.iter().zip(&clear).take_while(|(folder, clear)| folder == clear).count();
+        self.clear.replace(folders[..known].to_vec());
+        for folder in folders.drain(known..) {
             let what = match self.disk.look(&folder) {
                 Ok(Place::Nothing) => return Ok(None),
-                Ok(Place::Folder) => continue,
+                Ok(Place::Folder) => {
+                    self.clear.borrow_mut().push(folder);
+                    continue;
+                }
                 Ok(_) if self.is_deleted(&folder) => return Ok(None),
                 Ok(Place::File) => "a file is in the place of its folder",
                 Ok(Place::Link) => "a symbolic link is in the place of its folder",

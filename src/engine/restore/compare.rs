@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 
+use rayon::prelude::*;
+
 use super::dirs::{Place, WorkTree};
 use crate::base::{Error as BaseError, RepoPath};
 use crate::engine::Result;
@@ -38,6 +40,7 @@ pub(in crate::engine) struct Compare<'a> {
     disk: &'a WorkTree,
     /// Whether the exec bit on disk means anything (`core.fileMode`).
     exec_counts: bool,
+    /// What was made of files by filter drivers, or read ahead.
     cleaned: BTreeMap<RepoPath, (Stamp, Oid)>,
 }
 
@@ -72,6 +75,25 @@ impl<'a> Compare<'a> {
         let oids = filters::clean(self.repo, &here)?;
         self.cleaned = here.into_iter().zip(stamps.into_iter().zip(oids)).collect();
         Ok(())
+    }
+
+    /// Reads several files in parallel, so that [`Self::holds`] only has to look whether they are still the same. `moment` is
+    /// the ctime of a file that was made before: only a file that is older shows every later change in its own.
+    pub(super) fn read_ahead(&mut self, paths: &[&RepoPath], moment: (i64, i64)) {
+        let (disk, format) = (self.disk, self.repo.objects.format());
+        let read = |path: &&RepoPath| {
+            let file = disk.open_file(path).ok()??;
+            let before = Stamp::of(&file.metadata().ok()?);
+            if before.mtime >= moment || before.ctime >= moment {
+                return None;
+            }
+            let oid = format.hash_blob(&disk.read(path, &file).ok()?).ok()?;
+            (Stamp::of(&file.metadata().ok()?) == before).then(|| ((*path).clone(), (before, oid)))
+        };
+        let read: Vec<_> = paths.par_iter().filter_map(read).collect();
+        for (path, known) in read {
+            self.cleaned.entry(path).or_insert(known);
+        }
     }
 
     fn meta(&self, path: &RepoPath, file: &File) -> Result<Metadata> {

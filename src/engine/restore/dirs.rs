@@ -3,10 +3,12 @@
 //!
 //! The repository's own folders are refused by device and inode, whatever they are called.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use bstr::{BString, ByteSlice as _};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
@@ -38,6 +40,8 @@ pub(in crate::engine) struct WorkTree {
     root: PathBuf,
     /// Device and inode of the repository's own folders.
     refused: Vec<(u64, u64)>,
+    /// Device and inode of folders that were walked to.
+    walked: Mutex<HashMap<RepoPath, (u64, u64)>>,
 }
 
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::RDONLY).union(OFlags::CLOEXEC);
@@ -51,7 +55,7 @@ impl WorkTree {
         let refused = vec![identity(&repo.git_dir)?, identity(&repo.common_dir)?];
         let flags = OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::CLOEXEC);
         let top = rustix::fs::openat(CWD, &root, flags, Mode::empty()).map_err(io("open the folder", &root))?;
-        Ok(Self { top: top.into(), root, refused })
+        Ok(Self { top: top.into(), root, refused, walked: Mutex::default() })
     }
 
     /// The place on disk, for messages only.
@@ -75,8 +79,12 @@ impl WorkTree {
     }
 
     fn walk(&self, folder: Option<&RepoPath>, make: bool) -> Result<Option<File>> {
+        if let Some(again) = folder.and_then(|folder| self.again(folder)) {
+            return Ok(Some(again));
+        }
         let mut here = self.top.try_clone().map_err(BaseError::io("open the folder", &self.root))?;
         let Some(folder) = folder else { return Ok(Some(here)) };
+        let mut identity = (0, 0);
         for part in folder.parts() {
             let mut opened = rustix::fs::openat(&here, part.as_bytes(), FOLDER, Mode::empty());
             if make && matches!(opened, Err(Errno::NOENT)) {
@@ -92,12 +100,32 @@ impl WorkTree {
                 Err(e) => return Err(io("open the folder", self.on_disk(folder))(e)),
             };
             let meta = here.metadata().map_err(BaseError::io("look at", self.on_disk(folder)))?;
-            if self.refused.contains(&(meta.dev(), meta.ino())) {
+            identity = (meta.dev(), meta.ino());
+            if self.refused.contains(&identity) {
                 let reason = "it is the repository's own folder".to_owned();
                 return Err(Error::Refused { path: folder.clone(), reason, more: 0 });
             }
         }
+        if let Ok(mut walked) = self.walked.lock() {
+            walked.insert(folder.clone(), identity);
+        }
         Ok(Some(here))
+    }
+
+    /// A folder that was walked to before, in one step that follows no link either, where it still is that folder.
+    #[cfg(target_os = "linux")]
+    fn again(&self, folder: &RepoPath) -> Option<File> {
+        use rustix::fs::ResolveFlags;
+        let identity = *self.walked.lock().ok()?.get(folder)?;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        let file: File = rustix::fs::openat2(&self.top, folder.as_bytes(), FOLDER, Mode::empty(), resolve).ok()?.into();
+        let meta = file.metadata().ok()?;
+        ((meta.dev(), meta.ino()) == identity).then_some(file)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn again(&self, _folder: &RepoPath) -> Option<File> {
+        None
     }
 
     /// What is at a path.

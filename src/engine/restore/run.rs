@@ -122,6 +122,10 @@ impl<'a> Run<'a> {
                     on_change(&item.path)?;
                 }
             }
+            if let Some(moment) = staged.iter().find_map(|(_, file)| file.moment()) {
+                let replaced = staged.iter().filter(|(item, _)| item.old.is_some()).map(|(item, _)| &item.path);
+                self.compare.read_ahead(&replaced.collect::<Vec<_>>(), moment);
+            }
             staged.par_iter_mut().try_for_each(|(_, file)| file.sync(self.disk))?;
             for (item, file) in staged {
                 self.place(item, file, on_change)?;

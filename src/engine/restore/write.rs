@@ -147,6 +147,12 @@ impl<'a> Writer<'a> {
 }
 
 impl Staged {
+    /// When the file was made, by the file system's clock.
+    pub(super) fn moment(&self) -> Option<(i64, i64)> {
+        let meta = self.file.as_ref()?.metadata().ok()?;
+        Some((meta.ctime(), meta.ctime_nsec()))
+    }
+
     /// Makes sure that the content survives a loss of power.
     pub(super) fn sync(&mut self, disk: &WorkTree) -> Result<()> {
         if let Some(file) = self.file.take() {

@@ -5,9 +5,11 @@
 
 use std::collections::HashMap;
 
+use bstr::{BString, ByteSlice as _};
+
 use crate::base::RepoPath;
 use crate::engine::Result;
-use crate::engine::stat_cache::{Record, StatCache, find};
+use crate::engine::stat_cache::{Records, StatCache};
 use crate::git::tree::{self, Edit};
 use crate::git::{FileMode, Oid, Repo};
 
@@ -17,7 +19,7 @@ pub(super) struct BaseTree {
     /// Its id.
     pub id: Oid,
     /// Where it differs from what the records say; all of it where they say nothing.
-    differs: HashMap<RepoPath, Option<(FileMode, Oid)>>,
+    differs: HashMap<BString, Option<(FileMode, Oid)>>,
     /// What the records say.
     behind: Behind,
 }
@@ -37,10 +39,10 @@ impl BaseTree {
     /// just read to be.
     pub(super) fn open(repo: &Repo, id: Oid, cache: &StatCache, staged: Option<Oid>) -> Result<Self> {
         let objects = &repo.objects;
-        if cache.tree == Some(id) {
+        if cache.state.tree == Some(id) {
             return Ok(Self { id, differs: HashMap::new(), behind: Behind::Taken });
         }
-        let behind = match (cache.tree, staged) {
+        let behind = match (cache.state.tree, staged) {
             (Some(cached), _) => Some((cached, Behind::Taken)),
             (None, Some(staged)) => Some((staged, Behind::Tracked)),
             (None, None) => None,
@@ -48,47 +50,54 @@ impl BaseTree {
         if let Some((tree, behind)) = behind
             && let Ok(changes) = tree::diff(objects, tree, id)
         {
-            let differs = changes.into_iter().map(|change| (change.path, change.new)).collect();
+            let differs = changes.into_iter().map(|change| (change.path.as_bstr().to_owned(), change.new)).collect();
             return Ok(Self { id, differs, behind });
         }
         let files = tree::list_files(objects, id)?;
-        let differs = files.into_iter().map(|(path, mode, oid)| (path, Some((mode, oid)))).collect();
+        let differs =
+            files.into_iter().map(|(path, mode, oid)| (path.as_bstr().to_owned(), Some((mode, oid)))).collect();
         Ok(Self { id, differs, behind: Behind::Nothing })
     }
 
-    /// What the base holds at a path; `record` is what is known of it.
-    pub(super) fn get(&self, path: &RepoPath, record: Option<&Record>) -> Option<(FileMode, Oid)> {
+    /// What the base holds at a path; its record, if it has one, lies at `at`.
+    pub(super) fn get(&self, path: &[u8], known: &Records, at: Option<usize>) -> Option<(FileMode, Oid)> {
         // Almost always there is no difference at all, and then no path has to be hashed.
-        let differs = if self.differs.is_empty() { None } else { self.differs.get(path) };
+        let differs = if self.differs.is_empty() { None } else { self.differs.get(path.as_bstr()) };
         match (differs, self.behind) {
             (Some(entry), _) => *entry,
-            (None, Behind::Taken) => record?.taken.map(|t| (t.mode, t.oid)),
-            (None, Behind::Tracked) => record?.tracked.map(|t| (t.mode, t.oid)),
+            (None, Behind::Taken) => known.taken(at?).map(|t| (t.mode, t.oid)),
+            (None, Behind::Tracked) => known.tracked(at?).map(|t| (t.mode, t.oid)),
             (None, Behind::Nothing) => None,
         }
     }
 
     /// Whether the base holds at a path what was taken of it.
-    pub(super) fn holds_cached(&self, path: &RepoPath) -> bool {
-        self.behind == Behind::Taken && (self.differs.is_empty() || !self.differs.contains_key(path))
+    pub(super) fn holds_cached<'p>(&self, path: impl FnOnce() -> &'p [u8]) -> bool {
+        self.behind == Behind::Taken && !self.differs_at(path)
+    }
+
+    /// Whether the base holds at a path what is tracked of it.
+    pub(super) fn holds_tracked<'p>(&self, path: impl FnOnce() -> &'p [u8]) -> bool {
+        self.behind == Behind::Tracked && !self.differs_at(path)
+    }
+
+    fn differs_at<'p>(&self, path: impl FnOnce() -> &'p [u8]) -> bool {
+        !self.differs.is_empty() && self.differs.contains_key(path().as_bstr())
     }
 
     /// All files of the base, in no order.
-    pub(super) fn files<'b>(
-        &'b self,
-        known: &'b [Record],
-    ) -> impl Iterator<Item = (&'b RepoPath, (FileMode, Oid))> + 'b {
-        let unchanged = known.iter().filter(|r| !self.differs.contains_key(&r.path));
-        let unchanged = unchanged.filter_map(|r| self.get(&r.path, Some(r)).map(|entry| (&r.path, entry)));
-        unchanged.chain(self.differs.iter().filter_map(|(path, entry)| Some((path, (*entry)?))))
+    pub(super) fn files<'b>(&'b self, known: &'b Records) -> impl Iterator<Item = (&'b [u8], (FileMode, Oid))> + 'b {
+        let unchanged = (0..known.len()).filter(|at| !self.differs_at(|| known.path(*at)));
+        let unchanged =
+            unchanged.filter_map(|at| self.get(known.path(at), known, Some(at)).map(|entry| (known.path(at), entry)));
+        unchanged.chain(self.differs.iter().filter_map(|(path, entry)| Some((path.as_slice(), (*entry)?))))
     }
 
-    /// Writes the tree that holds exactly the taken paths of `records`. `edits` are those paths at which a known record was
+    /// Writes the tree that holds exactly the paths that are taken now. `edits` are those paths at which a known record was
     /// not settled, with what is taken there now.
-    pub(super) fn write(&self, repo: &Repo, edits: Vec<Edit>, records: &[Record]) -> Result<Oid> {
-        let is_taken = |path: &RepoPath| find(records, path.as_bytes()).is_some_and(|(_, r)| r.taken.is_some());
+    pub(super) fn write(&self, repo: &Repo, edits: Vec<Edit>, is_taken: impl Fn(&[u8]) -> bool) -> Result<Oid> {
         let beyond = self.differs.iter().filter(|(path, entry)| entry.is_some() && !is_taken(path));
-        let beyond = beyond.map(|(path, _)| (path.clone(), None));
+        let beyond = beyond.map(|(path, _)| Ok((RepoPath::new(path.clone())?, None))).collect::<Result<Vec<Edit>>>()?;
         let (set, mut removed): (Vec<Edit>, Vec<Edit>) = edits.into_iter().partition(|(_, entry)| entry.is_some());
         removed.extend(beyond);
         if removed.is_empty() && set.is_empty() {

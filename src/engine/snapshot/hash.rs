@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 
+use rayon::prelude::*;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -16,6 +18,12 @@ use crate::git::{Objects, Oid};
 
 /// Files above this are streamed.
 const WHOLE: u64 = 1 << 20;
+
+/// Below this many files the threads cost more than they save.
+const WORTH_THREADS: usize = 8;
+
+/// How many files [`read_many`] is best given: enough for all threads, few enough to hold.
+pub(super) const AT_ONCE: usize = 32;
 
 /// How often a file that changes while it is read is read again.
 const TRIES: usize = 3;
@@ -60,6 +68,48 @@ pub(super) fn read(objects: &Objects, folders: &mut Folders, path: &RepoPath, kn
     Ok(Content::Changing)
 }
 
+/// Reads and stores several files, in parallel. `None` is for [`read`]: links, large files, what is not as it was found.
+/// `base` is what the base holds of a file.
+pub(super) fn read_many(
+    objects: &Objects,
+    top: &Path,
+    files: &[&Found],
+    base: impl Fn(&Found) -> Option<Oid>,
+) -> Result<Vec<Option<Oid>>> {
+    if files.len() < WORTH_THREADS {
+        return Ok(vec![None; files.len()]);
+    }
+    let format = objects.format();
+    let read = |folders: &mut Option<Folders>, found: &&Found| {
+        let folders = folders.as_mut()?;
+        if found.now.symlink || found.now.stamp.size > WHOLE {
+            return None;
+        }
+        let folder = folders.holding(&found.path).ok()?;
+        let bytes = whole(folder, found.path.file_name(), &found.now.stamp).ok()??;
+        Some((format.hash_blob(&bytes).ok()?, bytes))
+    };
+    let chunks = files.par_chunks(AT_ONCE / 4);
+    let read: Vec<Vec<_>> = chunks
+        .map(|files| {
+            let mut folders = Folders::at(top).ok();
+            files.iter().map(|found| read(&mut folders, found)).collect()
+        })
+        .collect();
+    let mut oids = Vec::with_capacity(files.len());
+    let (mut blobs, mut kept) = (Vec::new(), Vec::new());
+    for (blob, found) in read.into_iter().flatten().zip(files) {
+        let oid = blob.as_ref().map(|(oid, _)| *oid);
+        oids.push(oid);
+        if let Some(blob) = blob {
+            kept.push(base(found) == oid);
+            blobs.push(blob);
+        }
+    }
+    objects.write_blobs(&blobs, |n| kept[n])?;
+    Ok(oids)
+}
+
 /// Inside: what the system refused, or `None` where the file is not (or did not stay) the one that was looked at.
 type Tried = Result<std::result::Result<Option<Oid>, Errno>>;
 
@@ -71,30 +121,39 @@ fn link(objects: &Objects, folder: BorrowedFd<'_>, name: &bstr::BStr) -> Tried {
 }
 
 fn file(objects: &Objects, folder: BorrowedFd<'_>, name: &bstr::BStr, seen: &Stamp) -> Tried {
-    // Not blocking: what was a file a moment ago may be a FIFO now.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let fd = match rustix::fs::openat(folder, name.as_ref() as &[u8], flags, Mode::empty()) {
-        Ok(fd) => fd,
+    if seen.size <= WHOLE {
+        return match whole(folder, name, seen) {
+            Ok(Some(bytes)) => Ok(Ok(Some(objects.write_blob(&bytes)?))),
+            Ok(None) => Ok(Ok(None)),
+            Err(e) => Ok(Err(e)),
+        };
+    }
+    let file = match open(folder, name, seen) {
+        Ok(Some(file)) => file,
+        Ok(None) => return Ok(Ok(None)),
         Err(e) => return Ok(Err(e)),
     };
-    let mut file = File::from(fd);
-    if rustix::fs::fstat(&file).map(|stat| Stamp::of(&stat)) != Ok(*seen) {
-        return Ok(Ok(None));
-    }
     // One byte more than there should be, so that a file that grows for ever ends here and is found out below.
-    let mut content = (&mut file).take(seen.size + 1);
-    let oid = if seen.size > WHOLE {
-        objects.write_blob_from(&mut content)?
-    } else {
-        let mut bytes = Vec::with_capacity(seen.size as usize + 1);
-        if let Err(e) = content.read_to_end(&mut bytes) {
-            return Ok(Err(Errno::from_io_error(&e).unwrap_or(Errno::IO)));
-        }
-        if bytes.len() as u64 != seen.size {
-            return Ok(Ok(None));
-        }
-        objects.write_blob(&bytes)?
-    };
-    let unchanged = rustix::fs::fstat(&file).map(|stat| Stamp::of(&stat)) == Ok(*seen);
-    Ok(Ok(unchanged.then_some(oid)))
+    let oid = objects.write_blob_from(&mut (&file).take(seen.size + 1))?;
+    Ok(Ok(is_still(&file, seen).then_some(oid)))
+}
+
+/// All of a file; `None` where it is not, or did not stay, the one that was looked at.
+fn whole(folder: BorrowedFd<'_>, name: &bstr::BStr, seen: &Stamp) -> std::result::Result<Option<Vec<u8>>, Errno> {
+    let Some(file) = open(folder, name, seen)? else { return Ok(None) };
+    let mut bytes = Vec::with_capacity(seen.size as usize + 1);
+    let read = (&file).take(seen.size + 1).read_to_end(&mut bytes);
+    read.map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
+    Ok((bytes.len() as u64 == seen.size && is_still(&file, seen)).then_some(bytes))
+}
+
+fn open(folder: BorrowedFd<'_>, name: &bstr::BStr, seen: &Stamp) -> std::result::Result<Option<File>, Errno> {
+    // Not blocking: what was a file a moment ago may be a FIFO now.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = File::from(rustix::fs::openat(folder, name.as_ref() as &[u8], flags, Mode::empty())?);
+    Ok(is_still(&file, seen).then_some(file))
+}
+
+fn is_still(file: &File, seen: &Stamp) -> bool {
+    rustix::fs::fstat(file).map(|stat| Stamp::of(&stat)) == Ok(*seen)
 }

@@ -22,7 +22,7 @@ use crate::model::{Scope, SkipReason, Skipped, SkippedPath};
 /// Takes the snapshot.
 pub(super) fn take(repo: &Repo, previous: Option<Oid>, options: &Options, only: &[RepoPath]) -> Result<Snapshot> {
     let head_tree = index_state::head_tree(repo)?;
-    let source = |folder: Option<&RepoPath>| ignore_rules::of_folder(repo, &[], folder);
+    let source = |folder: Option<&RepoPath>| ignore_rules::of_folder(repo, None, folder);
     let mut only = only.to_vec();
     only.sort();
     only.dedup();

@@ -5,17 +5,17 @@ use std::path::Path;
 
 use crate::base::{RepoPath, file};
 use crate::engine::Result;
-use crate::engine::stat_cache::{IndexRecord, Moment, Record, Stamp, StatCache, Tracked};
+use crate::engine::stat_cache::{IndexRecord, Moment, Records, Stamp, StatCache, Tracked};
 use crate::git::index::{self, IndexStat, UserIndex};
-use crate::git::{FileMode, Repo};
+use crate::git::{FileMode, ObjectFormat, Repo};
 
 /// The records, and what the index recorded of files where it was read just now.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Known {
     /// In the order of paths.
-    pub records: Vec<Record>,
-    /// By the position of the record; empty where the index was not read.
-    seeds: Vec<Option<IndexStat>>,
+    pub records: Records,
+    /// By the position of the record, what the index recorded of its file; empty where the index was not read.
+    pub seeds: Vec<Option<IndexStat>>,
     /// The index file's mtime, for the racy rule.
     pub index_mtime: (i64, u32),
     /// Whether the index was read, and all that it holds is in its tree.
@@ -38,12 +38,13 @@ pub(super) fn read(
     now: Moment,
 ) -> Result<(Known, IndexRecord, Option<IndexRecord>)> {
     let stamp = Stamp::of_path(&repo.git_dir.join("index"))?;
-    if let (Some(cached), Some(stamp)) = (cache.index, stamp)
+    let records = std::mem::replace(&mut cache.records, Records::new(repo.caps.object_format));
+    if let (Some(cached), Some(stamp)) = (cache.state.index, stamp)
         && cached.stamp == stamp
         && repo.objects.exists(cached.staged)
         && cached.conflicts.iter().chain([&cached.intended]).flatten().all(|tree| repo.objects.exists(*tree))
     {
-        let known = Known { records: std::mem::take(&mut cache.records), from_cache: true, ..Known::default() };
+        let known = Known { records, seeds: Vec::new(), index_mtime: (0, 0), index_is_tree: false, from_cache: true };
         return Ok((known, cached, Some(cached)));
     }
     let index = index::read(repo)?;
@@ -56,62 +57,68 @@ pub(super) fn read(
     };
     // An index as young as this read could be written again without its times showing it.
     let keep = stamp.is_some_and(|stamp| stamp.mtime < now && stamp.ctime < now);
-    Ok((merge(std::mem::take(&mut cache.records), index), record, keep.then_some(record)))
+    Ok((merge(&records, index, repo.caps.object_format), record, keep.then_some(record)))
 }
 
-fn merge(cached: Vec<Record>, index: UserIndex) -> Known {
+fn merge(cached: &Records, index: UserIndex, format: ObjectFormat) -> Known {
     let index_is_tree = index.conflicts.is_empty() && !index.entries.iter().any(|e| e.intent_to_add);
-    let mut known = Known { index_mtime: index.mtime, index_is_tree, ..Known::default() };
-    let tracked = tracked(index);
-    known.records.reserve(tracked.len().max(cached.len()));
-    known.seeds.reserve(tracked.len().max(cached.len()));
-    let (mut old, mut new) = (cached.into_iter().peekable(), tracked.into_iter().peekable());
+    let (mut records, mut seeds) = (Records::new(format), Vec::new());
+    let index_mtime = index.mtime;
+    let paths = (index.entries.len() + index.conflicts.len()).max(cached.len());
+    records.reserve(paths);
+    seeds.reserve(paths);
+    let (mut old, mut new) = (0..cached.len(), tracked(index).peekable());
     loop {
-        let order = match (old.peek(), new.peek()) {
-            (None, None) => break known,
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some(record), Some((path, ..))) => record.path.cmp(path),
+        let order = match (cached.len() - old.len(), new.peek()) {
+            (at, None) if at == cached.len() => break,
+            (at, Some(_)) if at == cached.len() => Ordering::Greater,
+            (_, None) => Ordering::Less,
+            (at, Some((path, ..))) => cached.path(at).cmp(path.as_bytes()),
         };
         let record = if order.is_le() { old.next() } else { None };
         let entry = if order.is_ge() { new.next() } else { None };
-        let taken = record.as_ref().and_then(|r| r.taken);
+        let taken = record.and_then(|at| cached.taken(at));
         match (record, entry) {
             (_, Some((path, tracked, seed))) => {
-                known.records.push(Record { path, tracked: Some(tracked), taken });
-                known.seeds.push(seed);
+                records.push(path.as_bytes(), Some(tracked), taken);
+                seeds.push(seed);
             }
-            (Some(record), None) if taken.is_some() => {
-                known.records.push(Record { path: record.path, tracked: None, taken });
-                known.seeds.push(None);
+            (Some(at), None) if taken.is_some() => {
+                records.push(cached.path(at), None, taken);
+                seeds.push(None);
             }
             _ => {}
         }
     }
+    Known { records, seeds, index_mtime, index_is_tree, from_cache: false }
 }
 
 /// Every path that the index holds, once and in order; one in conflict as our side has it where it does.
-fn tracked(index: UserIndex) -> Vec<(RepoPath, Tracked, Option<IndexStat>)> {
-    let mut all: Vec<_> = index
-        .entries
-        .into_iter()
-        .map(|e| {
-            let vouches = !e.skip_worktree && !e.assume_unchanged && !e.intent_to_add;
-            let tracked = Tracked { mode: e.mode, oid: e.oid, skip_worktree: e.skip_worktree, vouches };
-            (e.path, tracked, e.stat.filter(|_| vouches && e.mode != FileMode::Gitlink))
-        })
-        .collect();
-    if !index.conflicts.is_empty() {
-        let mut conflicts: Vec<_> = index.conflicts.iter().collect();
-        conflicts.sort_by_key(|(stage, ..)| (*stage != 2, *stage));
-        all.extend(conflicts.into_iter().map(|(_, path, mode, oid)| {
-            let tracked = Tracked { mode: *mode, oid: *oid, skip_worktree: false, vouches: false };
-            (path.clone(), tracked, None)
-        }));
-        all.sort_by(|a, b| a.0.cmp(&b.0));
-        all.dedup_by(|later, earlier| later.0 == earlier.0);
-    }
-    all
+fn tracked(index: UserIndex) -> impl Iterator<Item = (RepoPath, Tracked, Option<IndexStat>)> {
+    let mut conflicts = index.conflicts;
+    conflicts.sort_by(|a, b| (&a.1, a.0 != 2, a.0).cmp(&(&b.1, b.0 != 2, b.0)));
+    conflicts.dedup_by(|later, earlier| later.1 == earlier.1);
+    let mut conflicts = conflicts.into_iter().map(|(_, path, mode, oid)| {
+        let tracked = Tracked { mode, oid, skip_worktree: false, vouches: false };
+        (path, tracked, None)
+    });
+    let mut entries = index.entries.into_iter().map(|e| {
+        let vouches = !e.skip_worktree && !e.assume_unchanged && !e.intent_to_add;
+        let tracked = Tracked { mode: e.mode, oid: e.oid, skip_worktree: e.skip_worktree, vouches };
+        (e.path, tracked, e.stat.filter(|_| vouches && e.mode != FileMode::Gitlink))
+    });
+    let (mut entry, mut conflict) = (entries.next(), conflicts.next());
+    std::iter::from_fn(move || {
+        let is_first = match (&entry, &conflict) {
+            (Some(entry), Some(conflict)) => entry.0 < conflict.0,
+            (entry, _) => entry.is_some(),
+        };
+        if is_first {
+            std::mem::replace(&mut entry, entries.next())
+        } else {
+            std::mem::replace(&mut conflict, conflicts.next())
+        }
+    })
 }
 
 /// The present moment of the file system: the mtime of a file made just now in `folder`.

@@ -3,6 +3,7 @@
 //! It decides nothing that needs git: a known file that did not change is settled here, all else is left to the walk. A
 //! folder whose own stamp is the recorded one has the same names as then, so it is not listed. Nothing is followed.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,17 +11,19 @@ use std::time::Instant;
 
 use bstr::ByteSlice as _;
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, Dir, FileType, Stat};
+use rustix::fs::{AtFlags, FileType, RawDir, Stat};
 use rustix::io::Errno;
 
 use super::base_tree::BaseTree;
 use super::folders::{is_gone, open_in};
 use super::modes;
+use super::seed;
 use super::settings::Settings;
 use super::walk::Lstat;
 use crate::engine::TEMP_PREFIX;
-use crate::engine::stat_cache::{Folder, Record, Stamp, folders_below};
+use crate::engine::stat_cache::{Folder, Records, Stamp, folders_below};
 use crate::git::FileMode;
+use crate::git::index::IndexStat;
 
 /// Below this many known files the threads cost more than they save.
 const WORTH_THREADS: usize = 1500;
@@ -57,6 +60,8 @@ pub(super) struct Seen {
     pub broken: Option<Errno>,
     /// Known files that are not settled.
     pub found: Vec<(usize, Result<Stat, Errno>)>,
+    /// Settled files that are not cached, but as the index knows them.
+    pub vouched: Vec<(usize, Lstat)>,
     /// Settled files that are not tracked.
     pub settled_new: Vec<usize>,
     /// How many files are settled.
@@ -67,11 +72,18 @@ pub(super) struct Seen {
     pub folders: Vec<(Vec<u8>, Result<Seen, Errno>)>,
 }
 
+/// A known folder in a folder: its name, and the records below it.
+type Below = (Vec<u8>, Range<usize>);
+
 /// What the look goes by.
 #[derive(Debug)]
 pub(super) struct Look<'l> {
     /// What is known.
-    pub known: &'l [Record],
+    pub known: &'l Records,
+    /// By the place of the record, what the index recorded of its file; empty where it was not read.
+    pub seeds: &'l [Option<IndexStat>],
+    /// The index file's mtime, for the racy rule.
+    pub index_mtime: (i64, u32),
     /// The folders as they were listed under the same rules and index; empty where those changed.
     pub listed: &'l [Folder],
     /// The tree that the settled files must agree with.
@@ -111,77 +123,103 @@ impl Look<'_> {
             dot_git: false,
             broken: None,
             found: Vec::new(),
+            vouched: Vec::new(),
             settled_new: Vec::new(),
             settled: 0,
             unknown: Vec::new(),
             folders: Vec::new(),
         };
-        let mut names = Vec::new();
+        let (files, folders) = self.known_names(&seen);
+        let mut unknown = Vec::new();
         if before.is_none_or(|f| f.stamp != Some(stamp)) {
             if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 seen.listing = Listing::NoTime;
                 seen.attributes = true;
             } else {
                 seen.listing = Listing::Read;
-                names = list(fd, &mut seen);
-                let ignore = if has(&names, b".gitignore") { stat_of(fd, b".gitignore") } else { None };
+                let mut has_ignore = false;
+                let known = |name: &[u8]| {
+                    files.binary_search_by(|at| self.known.path(*at)[seen.path.len()..].cmp(name)).is_ok()
+                };
+                (unknown, seen.broken) = list(fd, |name| {
+                    has_ignore |= name == b".gitignore";
+                    seen.attributes |= name == b".gitattributes";
+                    seen.dot_git |= name == b".git";
+                    !known(name)
+                });
+                let ignore = if has_ignore { stat_of(fd, b".gitignore") } else { None };
                 // A rule file that came or went since the last time changes what is ignored here and below.
                 relist = relist || ignore.is_some() != seen.ignore.is_some();
                 // One that changes at this very moment must differ from what is recorded of it.
                 seen.ignore = if relist { ignore } else { seen.ignore };
-                seen.attributes = has(&names, b".gitattributes");
-                seen.dot_git = has(&names, b".git");
             }
         }
-        let folders = self.files(fd, &mut seen, relist);
+        for at in files {
+            self.file(fd, at, &mut seen, relist);
+        }
+        let folders = if relist { folders } else { self.with_listed(folders, &seen) };
         self.subfolders(fd, folders, &mut seen, relist);
-        self.keep_unknown(names, &mut seen);
+        keep_unknown(unknown, &mut seen);
         Ok(seen)
     }
 
-    /// Looks at the known files of the folder; gives the known folders in it, in order.
-    fn files(&self, fd: BorrowedFd<'_>, seen: &mut Seen, relist: bool) -> Vec<(Vec<u8>, Range<usize>)> {
-        let (mut folders, mut links) = (Vec::new(), Vec::new());
+    /// The known files of the folder, and the known folders in it with what is known below them; both in order.
+    fn known_names(&self, seen: &Seen) -> (Vec<usize>, Vec<Below>) {
+        let (mut files, mut folders) = (Vec::new(), Vec::<Below>::new());
+        let mut links = Vec::new();
         let len = seen.path.len();
         let mut at = seen.known.start;
         while at < seen.known.end {
-            let path = self.known[at].path.as_bytes();
+            let path = self.known.path(at);
             let Some(slash) = path[len..].find_byte(b'/') else {
-                let is_link = self.known[at].tracked.is_some_and(|t| t.mode == FileMode::Gitlink);
-                if is_link {
-                    links.push(path[len..].to_vec());
+                if self.known.tracked_mode(at) == Some(FileMode::Gitlink) {
+                    links.push(&path[len..]);
                 }
-                self.file(fd, at, &path[len..], is_link, seen, relist);
+                files.push(at);
                 at += 1;
                 continue;
             };
             let below = &path[..=len + slash];
-            let known = &self.known[at..seen.known.end];
-            let end = at + known.partition_point(|r| r.path.as_bytes().starts_with(below));
+            let end = self.known.first_not(at..seen.known.end, |path| path.starts_with(below));
             folders.push((path[len..len + slash].to_vec(), at..end));
             at = end;
         }
-        if !relist {
-            // Folders in which nothing was taken.
-            let mut rest = folders_below(self.listed, &seen.path);
-            while let Some(first) = rest.first() {
-                let slash = first.path[len..].find_byte(b'/').unwrap_or_default();
-                let below = &first.path[..=len + slash];
-                let end = rest.partition_point(|f| f.path.starts_with(below));
-                let name = &first.path[len..len + slash];
-                folders.push((name.to_vec(), seen.known.end..seen.known.end));
-                rest = &rest[end..];
-            }
-        }
-        // Of two of one name the first is the one with records.
-        folders.sort_by(|a, b| (&a.0, a.1.is_empty()).cmp(&(&b.0, b.1.is_empty())));
-        folders.dedup_by(|later, earlier| later.0 == earlier.0);
         // What lies in a submodule is not ours.
-        folders.retain(|(name, _)| !links.contains(name));
+        folders.retain(|(name, _)| !links.contains(&name.as_slice()));
+        // `a.b/` comes before `a/`.
+        folders.sort_by(|a, b| a.0.cmp(&b.0));
+        (files, folders)
+    }
+
+    /// Adds the folders in which nothing was taken.
+    fn with_listed(&self, mut folders: Vec<Below>, seen: &Seen) -> Vec<Below> {
+        let len = seen.path.len();
+        let is_link = |name: &[u8]| {
+            let at = self.known.find_in(seen.known.clone(), &[&seen.path, name].concat());
+            at.is_some_and(|at| self.known.tracked_mode(at) == Some(FileMode::Gitlink))
+        };
+        let known = folders.len();
+        let mut rest = folders_below(self.listed, &seen.path);
+        while let Some(first) = rest.first() {
+            let slash = first.path[len..].find_byte(b'/').unwrap_or_default();
+            let below = &first.path[..=len + slash];
+            let end = rest.partition_point(|f| f.path.starts_with(below));
+            let name = &first.path[len..len + slash];
+            let is_known = folders[..known].binary_search_by(|(folder, _)| folder.as_slice().cmp(name)).is_ok();
+            if !is_known && !is_link(name) {
+                folders.push((name.to_vec(), seen.known.end..seen.known.end));
+            }
+            rest = &rest[end..];
+        }
+        if folders.len() > known {
+            folders.sort_by(|a, b| a.0.cmp(&b.0));
+        }
         folders
     }
 
-    fn file(&self, fd: BorrowedFd<'_>, at: usize, name: &[u8], is_link: bool, seen: &mut Seen, relist: bool) {
+    fn file(&self, fd: BorrowedFd<'_>, at: usize, seen: &mut Seen, relist: bool) {
+        let name = &self.known.path(at)[seen.path.len()..];
+        let is_link = self.known.tracked_mode(at) == Some(FileMode::Gitlink);
         let stat = match rustix::fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(e) if is_gone(e) => return,
@@ -190,30 +228,48 @@ impl Look<'_> {
         if !is_link && FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
             return seen.unknown.push((name.to_vec(), FileType::Directory));
         }
-        if !self.is_settled(&self.known[at], &stat, relist) {
-            return seen.found.push((at, Ok(stat)));
+        match Lstat::new(&stat) {
+            Some(now) if self.is_settled(at, &now, relist) => {}
+            Some(now) if self.is_vouched(at, &now) => seen.vouched.push((at, now)),
+            _ => return seen.found.push((at, Ok(stat))),
         }
         self.settled[at].store(true, Ordering::Relaxed);
         seen.settled += 1;
-        if self.known[at].tracked.is_none() {
+        if !self.known.is_tracked(at) {
             seen.settled_new.push(at);
         }
     }
 
     /// Whether the record says all of the file, so that nothing has to be decided.
-    fn is_settled(&self, record: &Record, stat: &Stat, relist: bool) -> bool {
-        let (Some(taken), Some(now)) = (record.taken, Lstat::new(stat)) else { return false };
-        let staged = record.tracked.map(|t| t.mode);
-        let is_usual = || modes::unusual(now.permissions, self.umask).is_none();
-        taken.stamp.is_some_and(|stamp| stamp.matches(&now.stamp, self.settings.stat))
-            && self.base.holds_cached(&record.path)
-            && self.settings.mode(&now, staged, Some(taken.mode)) == taken.mode
-            && (now.symlink || !self.settings.file_mode || is_usual())
+    fn is_settled(&self, at: usize, now: &Lstat, relist: bool) -> bool {
+        let (Some(stamp), Some(taken)) = (self.known.stamp(at), self.known.taken_mode(at)) else { return false };
+        let staged = self.known.tracked_mode(at);
+        stamp.matches(&now.stamp, self.settings.stat)
+            && self.base.holds_cached(|| self.known.path(at))
+            && self.settings.mode(now, staged, Some(taken)) == taken
+            && self.is_usual(now)
             && (staged.is_some() || !relist && now.stamp.size <= self.max_file_bytes)
     }
 
-    fn subfolders(&self, fd: BorrowedFd<'_>, folders: Vec<(Vec<u8>, Range<usize>)>, seen: &mut Seen, relist: bool) {
-        let look = |(name, known): (Vec<u8>, Range<usize>)| {
+    /// Whether the file is as the index and the base have it. Of an empty file the index does not say so much.
+    fn is_vouched(&self, at: usize, now: &Lstat) -> bool {
+        let (Some(Some(seed)), Some(staged)) = (self.seeds.get(at), self.known.tracked_mode(at)) else { return false };
+        now.stamp.size != 0
+            && !self.known.is_taken(at)
+            && (staged == FileMode::Symlink) == now.symlink
+            && seed::is_clean(seed, &now.stamp, self.settings.stat, self.index_mtime)
+            && self.base.holds_tracked(|| self.known.path(at))
+            && self.settings.mode(now, Some(staged), Some(staged)) == staged
+            && self.is_usual(now)
+    }
+
+    /// Whether the permission bits say no more than the mode.
+    fn is_usual(&self, now: &Lstat) -> bool {
+        now.symlink || !self.settings.file_mode || modes::unusual(now.permissions, self.umask).is_none()
+    }
+
+    fn subfolders(&self, fd: BorrowedFd<'_>, folders: Vec<Below>, seen: &mut Seen, relist: bool) {
+        let look = |(name, known): Below| {
             let path = [seen.path.as_slice(), &name, b"/"].concat();
             let looked = open_in(fd, &name).and_then(|below| self.folder(below.as_fd(), path, known, relist));
             (name, looked)
@@ -226,58 +282,37 @@ impl Look<'_> {
         let is_here = |(_, looked): &(_, Result<Seen, Errno>)| !matches!(looked, Err(e) if is_gone(*e));
         seen.folders = looked.into_iter().filter(is_here).collect();
     }
-
-    /// Of the names that were listed, those that the look did not meet as known ones.
-    fn keep_unknown(&self, names: Vec<(Vec<u8>, FileType)>, seen: &mut Seen) {
-        let known = &self.known[seen.known.clone()];
-        let mut path = seen.path.clone();
-        for (name, kind) in names {
-            if name == b".git" && seen.path.is_empty() || name.starts_with(TEMP_PREFIX.as_bytes()) {
-                continue;
-            }
-            path.truncate(seen.path.len());
-            path.extend_from_slice(&name);
-            if known.binary_search_by(|r| r.path.as_bytes().cmp(&path)).is_err() {
-                seen.unknown.push((name, kind));
-            }
-        }
-        let folders = &seen.folders;
-        seen.unknown.retain(|(name, _)| folders.binary_search_by(|(folder, _)| folder.cmp(name)).is_err());
-        seen.unknown.sort_by(|a, b| a.0.cmp(&b.0));
-    }
 }
 
-fn has(names: &[(Vec<u8>, FileType)], wanted: &[u8]) -> bool {
-    names.iter().any(|(name, _)| name == wanted)
+/// Keeps those of the names that were listed, and of the files that are folders now, that are no known folders.
+fn keep_unknown(unknown: Vec<(Vec<u8>, FileType)>, seen: &mut Seen) {
+    let is_ours = |name: &[u8]| name == b".git" && seen.path.is_empty() || name.starts_with(TEMP_PREFIX.as_bytes());
+    let unknown = unknown.into_iter().filter(|(name, _)| !is_ours(name));
+    seen.unknown.extend(unknown);
+    let folders = &seen.folders;
+    seen.unknown.retain(|(name, _)| folders.binary_search_by(|(folder, _)| folder.cmp(name)).is_err());
+    seen.unknown.sort_by(|a, b| a.0.cmp(&b.0));
 }
 
 fn stat_of(fd: BorrowedFd<'_>, name: &[u8]) -> Option<Stamp> {
     rustix::fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW).ok().map(|stat| Stamp::of(&stat))
 }
 
-/// The names in an open folder, as far as the system gives them.
-fn list(fd: BorrowedFd<'_>, seen: &mut Seen) -> Vec<(Vec<u8>, FileType)> {
+/// Those names in a folder just opened that are wanted, as far as the system gives them, and why it does not give all.
+fn list(fd: BorrowedFd<'_>, mut wanted: impl FnMut(&[u8]) -> bool) -> (Vec<(Vec<u8>, FileType)>, Option<Errno>) {
     let mut names = Vec::new();
-    let dir = match Dir::read_from(fd) {
-        Ok(dir) => dir,
-        Err(e) => {
-            seen.broken = Some(e);
-            return names;
-        }
-    };
-    for entry in dir {
+    let mut buffer = [MaybeUninit::uninit(); 8192];
+    let mut dir = RawDir::new(fd, &mut buffer);
+    while let Some(entry) = dir.next() {
         match entry {
             Ok(entry) => {
                 let name = entry.file_name().to_bytes();
-                if name != b"." && name != b".." {
+                if name != b"." && name != b".." && wanted(name) {
                     names.push((name.to_vec(), entry.file_type()));
                 }
             }
-            Err(e) => {
-                seen.broken = (!is_gone(e)).then_some(e);
-                break;
-            }
+            Err(e) => return (names, (!is_gone(e)).then_some(e)),
         }
     }
-    names
+    (names, None)
 }

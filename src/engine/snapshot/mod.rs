@@ -23,6 +23,7 @@ mod ignore_rules;
 mod index_state;
 mod known;
 mod look;
+mod merged;
 mod modes;
 mod seed;
 mod settings;

@@ -40,10 +40,10 @@ pub(super) fn trust(repo: &Repo, known: &Known, walked: &Walked) -> Result<Trust
         }
     }
     // Where a sparse checkout left the file out, git takes the rules from the index.
-    for record in &known.records {
-        if let Some(tracked) = record.tracked
+    for at in 0..known.records.len() {
+        if known.records.path(at).ends_with(b".gitattributes")
+            && let Some(tracked) = known.records.tracked(at)
             && tracked.skip_worktree
-            && record.path.file_name() == ".gitattributes"
         {
             texts.push(repo.objects.read_blob(tracked.oid)?);
         }
@@ -68,7 +68,7 @@ pub(super) fn vouched(
     found: &Found,
 ) -> Result<Option<Oid>> {
     let Some(at) = found.known.filter(|_| trust != Trust::None) else { return Ok(None) };
-    let (Some(tracked), Some(seed)) = (known.records[at].tracked, known.seed(at)) else { return Ok(None) };
+    let (Some(tracked), Some(seed)) = (known.records.tracked(at), known.seed(at)) else { return Ok(None) };
     let same_kind = (tracked.mode == crate::git::FileMode::Symlink) == found.now.symlink;
     if !tracked.vouches || !same_kind || !is_clean(&seed, &found.now.stamp, rules, known.index_mtime) {
         return Ok(None);
@@ -81,7 +81,7 @@ pub(super) fn vouched(
 }
 
 /// git's rule: the recorded stat matches, and the file is older than the index that recorded it.
-fn is_clean(seed: &IndexStat, now: &Stamp, rules: StatRules, index_mtime: (i64, u32)) -> bool {
+pub(super) fn is_clean(seed: &IndexStat, now: &Stamp, rules: StatRules, index_mtime: (i64, u32)) -> bool {
     let cut = |wide: u64| wide as u32;
     let seconds = |wide: i64| wide as u32;
     if seed.size != cut(now.size) || seed.mtime_seconds != seconds(now.mtime.0) {

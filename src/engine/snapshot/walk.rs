@@ -70,6 +70,8 @@ pub(super) struct Found {
 pub(super) struct Walked {
     /// Files and links that are not settled, tracked ones and new ones.
     pub files: Vec<Found>,
+    /// Settled files that are not cached, but as the index knows them.
+    pub vouched: Vec<Vec<(usize, Lstat)>>,
     /// Submodules and nested repositories.
     pub gitlinks: Vec<(RepoPath, Oid)>,
     /// What is not taken, and why.
@@ -127,7 +129,7 @@ type Whole = bool;
 impl Walk<'_, '_> {
     fn folder(&mut self, seen: Seen) -> Result<Whole> {
         let here = seen.path.strip_suffix(b"/").map(RepoPath::new).transpose()?;
-        let tracked = self.look.known[seen.known.clone()].iter().any(|r| r.tracked.is_some());
+        let tracked = seen.known.clone().any(|at| self.look.known.is_tracked(at));
         let mut whole = true;
         if let Some(folder) = &here {
             if self.own.contains(folder) {
@@ -159,6 +161,9 @@ impl Walk<'_, '_> {
             }
         }
         whole &= self.names(&here, &seen)?;
+        if !seen.vouched.is_empty() {
+            self.out.vouched.push(seen.vouched);
+        }
         for (name, below) in seen.folders {
             whole &= match below {
                 Ok(below) => self.folder(below)?,
@@ -189,7 +194,7 @@ impl Walk<'_, '_> {
             self.out.unsearched.push(here.clone());
         }
         let mut whole = !overrun;
-        let is_new = |at: usize| self.look.known[at].tracked.is_none();
+        let is_new = |at: usize| !self.look.known.is_tracked(at);
         let asks = !seen.unknown.is_empty() || seen.found.iter().any(|(at, _)| is_new(*at));
         let search = match here {
             Some(folder) if asks && !overrun => !self.exclude.is_ignored_folder(folder)?,
@@ -197,7 +202,7 @@ impl Walk<'_, '_> {
         };
         let mut new = Vec::new();
         for (at, stat) in &seen.found {
-            let path = &self.look.known[*at].path;
+            let path = &RepoPath::new(self.look.known.path(*at))?;
             whole &= match stat {
                 Ok(stat) => self.name(path, Some(*at), stat, search, &mut new)?,
                 Err(e) => {
@@ -259,7 +264,7 @@ impl Walk<'_, '_> {
         search: bool,
         new: &mut Vec<Found>,
     ) -> Result<Whole> {
-        let tracked = at.and_then(|at| self.look.known[at].tracked);
+        let tracked = at.and_then(|at| self.look.known.tracked(at));
         if let Some(link) = tracked.filter(|t| t.mode == FileMode::Gitlink)
             && FileType::from_raw_mode(stat.st_mode) == FileType::Directory
         {

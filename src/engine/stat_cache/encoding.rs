@@ -1,166 +1,248 @@
-//! The bytes of the stat cache: magic and version, a block with the header and the folders, blocks of records. Each block
-//! has a checksum.
+//! The bytes of the stat cache: magic and version, a block with the header and the folders, blocks of records, then what
+//! later snapshots added, a block each. Each block has a checksum.
 //!
-//! Numbers are little-endian and of fixed width. Whatever does not add up to the last byte is no cache.
+//! Numbers are little-endian and of fixed width. Where anything up to the last block of records does not add up, it is no
+//! cache. What was added counts as far as it is whole and continues what is before it: the rest is cut off, which leaves
+//! the cache of an earlier snapshot.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::{Folder, IndexRecord, Moment, Record, Stamp, StatCache, Taken, Tracked};
-use crate::base::RepoPath;
-use crate::git::{FileMode, ObjectFormat, Oid};
+use super::records::{self, Records, STAMP, get_stamp, stamp_bytes};
+use super::{Change, End, Folder, IndexRecord, Record, Stamp, StatCache, State};
+use crate::git::{ObjectFormat, Oid};
 
-const MAGIC: &[u8; 8] = b"gsstat\0\x03";
+const MAGIC: &[u8; 8] = b"gsstat\0\x04";
 
-const TRACKED: u8 = 1;
-const SKIP_WORKTREE: u8 = 2;
-const VOUCHES: u8 = 4;
-const TAKEN: u8 = 8;
-const STAMPED: u8 = 16;
-/// Taken as tracked: mode and object are not repeated.
-const SAME: u8 = 32;
-
-/// Records in a block; blocks are read in parallel.
+/// Records in a block; blocks are checked in parallel.
 const BLOCK: usize = 4096;
 
-pub(super) fn encode(cache: &StatCache, format: ObjectFormat) -> Vec<u8> {
-    let mut out = Vec::with_capacity(1024 + cache.records.len() * 128 + cache.folders.len() * 128);
+/// Bytes before the body of a block: its length and its checksum.
+const BEFORE: usize = 16;
+
+/// The whole file, in pieces: what comes before each run of records, and the run.
+pub(super) fn encode<'r>(
+    state: &State,
+    folders: &[Folder],
+    records: &'r Records,
+    format: ObjectFormat,
+) -> Vec<(Vec<u8>, Vec<&'r [u8]>)> {
+    let encode_block = |n: usize| {
+        let pieces = records.pieces(n * BLOCK..records.len().min((n + 1) * BLOCK));
+        let len: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let mut before = [0; BEFORE];
+        before[..8].copy_from_slice(&(len as u64).to_le_bytes());
+        let sum = if let [piece] = pieces.as_slice() { checksum(piece) } else { checksum(&pieces.concat()) };
+        before[8..].copy_from_slice(&sum.to_le_bytes());
+        (before.to_vec(), pieces)
+    };
+    let blocks: Vec<_> = (0..records.len().div_ceil(BLOCK)).into_par_iter().map(encode_block).collect();
+    let mut out = Vec::with_capacity(1024 + folders.len() * 160);
     out.extend_from_slice(MAGIC);
     put_block(&mut out, |out| {
         out.push(format.id_len() as u8);
-        put_optional(out, cache.tree);
-        out.push(u8::from(cache.index.is_some()));
-        if let Some(index) = &cache.index {
-            put_stamp(out, &index.stamp);
-            out.extend_from_slice(index.staged.as_bytes());
-            index.conflicts.iter().for_each(|stage| put_optional(out, *stage));
-            put_optional(out, index.intended);
-        }
-        put_optional(out, cache.rules);
-        out.extend_from_slice(&(cache.records.len() as u64).to_le_bytes());
-        for folder in &cache.folders {
-            put_path(out, &folder.path);
-            for stamp in [&folder.stamp, &folder.ignore] {
-                out.push(u8::from(stamp.is_some()));
-                stamp.iter().for_each(|stamp| put_stamp(out, stamp));
-            }
-        }
+        put_state(out, state);
+        put_count(out, blocks.len());
+        put_count(out, folders.len());
+        folders.iter().for_each(|folder| put_folder(out, folder));
     });
-    for records in cache.records.chunks(BLOCK) {
-        put_block(&mut out, |out| records.iter().for_each(|record| put_record(out, record)));
-    }
+    let mut parts = vec![(out, Vec::new())];
+    parts.extend(blocks);
+    parts
+}
+
+/// A block that makes the cache of this state, with these changes, of the one whose blocks give `chain`.
+pub(super) fn encode_added(
+    chain: u64,
+    state: &State,
+    folders: &[Change<&Folder>],
+    records: &[Change<&Record>],
+) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_block(&mut out, |out| {
+        out.extend_from_slice(&chain.to_le_bytes());
+        put_state(out, state);
+        put_changes(out, folders, put_folder);
+        put_changes(out, records, |out, record| {
+            records::put(out, record.path.as_bytes(), record.tracked, record.taken);
+        });
+    });
     out
 }
 
-pub(super) fn decode(bytes: &[u8], format: ObjectFormat) -> Option<StatCache> {
-    let oid_len = format.id_len();
-    let mut file = Reader { rest: bytes.strip_prefix(MAGIC)?, oid_len };
-    let mut head = Reader { rest: file.block()?.checked()?, oid_len };
-    if usize::from(head.byte()?) != oid_len {
-        return None;
-    }
-    let tree = head.optional_oid()?;
-    let index = match head.byte()? {
-        0 => None,
-        _ => Some(IndexRecord {
-            stamp: head.stamp()?,
-            staged: head.oid()?,
-            conflicts: [head.optional_oid()?, head.optional_oid()?, head.optional_oid()?],
-            intended: head.optional_oid()?,
-        }),
-    };
-    let rules = head.optional_oid()?;
-    let count = usize::try_from(head.number()?).ok()?;
-    let mut folders: Vec<Folder> = Vec::new();
-    while !head.rest.is_empty() {
-        let folder = head.folder()?;
-        if folders.last().is_some_and(|last| last.path >= folder.path) {
-            return None;
+fn put_changes<T>(out: &mut Vec<u8>, changes: &[Change<&T>], put: impl Fn(&mut Vec<u8>, &T)) {
+    put_count(out, changes.len());
+    for change in changes {
+        out.push(u8::from(matches!(change, Change::Put(_))));
+        match change {
+            Change::Put(value) => put(out, value),
+            Change::Remove(path) => put_path(out, path),
         }
-        folders.push(folder);
     }
-    let mut blocks = Vec::new();
-    while !file.rest.is_empty() {
-        blocks.push(file.block()?);
-    }
-    let read: Option<Vec<Vec<Record>>> = blocks.into_par_iter().map(|block| decode_records(block, oid_len)).collect();
-    let mut records: Vec<Record> = Vec::with_capacity(count.min(bytes.len()));
-    for mut block in read? {
-        let (last, first) = (records.last(), block.first()?);
-        if last.is_some_and(|last| last.path >= first.path) {
-            return None;
-        }
-        records.append(&mut block);
-    }
-    (records.len() == count).then_some(StatCache { tree, index, records, rules, folders })
 }
 
-fn decode_records(block: Block<'_>, oid_len: usize) -> Option<Vec<Record>> {
-    let mut reader = Reader { rest: block.checked()?, oid_len };
-    let mut records: Vec<Record> = Vec::with_capacity(BLOCK);
-    while !reader.rest.is_empty() {
-        let record = reader.record()?;
-        if records.last().is_some_and(|last| last.path >= record.path) {
+/// Reads the whole file.
+pub(super) fn decode(bytes: Vec<u8>, format: ObjectFormat) -> Option<StatCache> {
+    let id_len = format.id_len();
+    let mut file = Reader { bytes: &bytes, at: MAGIC.len(), id_len };
+    if !bytes.starts_with(MAGIC) {
+        return None;
+    }
+    let first = file.block()?;
+    let mut head = first.checked(&bytes, id_len)?;
+    if usize::from(head.byte()?) != id_len {
+        return None;
+    }
+    let mut state = head.state()?;
+    let blocks: Vec<Block> = (0..head.number()?).map(|_| file.block()).collect::<Option<_>>()?;
+    let starts = || blocks.par_iter().map(|block| starts(&bytes, block, id_len)).collect::<Option<Vec<_>>>();
+    let (folders, starts) = rayon::join(|| head.folders(), starts);
+    let (mut folders, mut starts) = (folders?, starts?.concat());
+    let mut chain = blocks.iter().fold(mix(0, first.sum), |chain, block| mix(chain, block.sum));
+    let base = file.at;
+    let mut whole = base;
+    let (mut new_folders, mut new_records) = (BTreeMap::new(), BTreeMap::new());
+    while let Some(block) = file.block()
+        && let Some(added) = Added::read(&bytes, &block, chain, id_len)
+    {
+        (chain, whole, state) = (mix(chain, block.sum), file.at, added.state);
+        new_folders.extend(added.folders);
+        new_records.extend(added.records);
+    }
+    folders = changed(folders, new_folders, |folder, path| folder.path.as_slice().cmp(path));
+    starts = changed(starts, new_records, |start, path| path_at(&bytes, *start, id_len).cmp(path));
+    let end = End { chain, base, whole, is_torn: whole != bytes.len() };
+    Some(StatCache { state, records: Records::of(bytes, starts, format), folders, end })
+}
+
+/// The path of the record at this place, which was read before.
+fn path_at(bytes: &[u8], at: usize, id_len: usize) -> &[u8] {
+    records::whole(&bytes[at..], id_len).map_or(&[], |len| records::path_of(&bytes[at..at + len], id_len))
+}
+
+/// Where the records of a block begin.
+fn starts(bytes: &[u8], block: &Block, id_len: usize) -> Option<Vec<usize>> {
+    let mut reader = block.checked(bytes, id_len)?;
+    let mut starts = Vec::with_capacity(BLOCK);
+    while !reader.is_at_end() {
+        starts.push(reader.record()?);
+    }
+    Some(starts)
+}
+
+/// A list in order after changes, each by its path; `None` removes.
+fn changed<T>(
+    mut list: Vec<T>,
+    mut changes: BTreeMap<Vec<u8>, Option<T>>,
+    order: impl Fn(&T, &[u8]) -> Ordering,
+) -> Vec<T> {
+    // Almost always nothing came or went.
+    changes.retain(|key, change| match (list.binary_search_by(|item| order(item, key)), change.take()) {
+        (Ok(place), Some(new)) => {
+            list[place] = new;
+            false
+        }
+        (Err(_), None) => false,
+        (_, new) => {
+            *change = new;
+            true
+        }
+    });
+    if changes.is_empty() {
+        return list;
+    }
+    let mut merged = Vec::with_capacity(list.len() + changes.len());
+    let mut changes = changes.into_iter().peekable();
+    for item in list {
+        while let Some((_, new)) = changes.next_if(|(key, _)| order(&item, key).is_gt()) {
+            merged.extend(new);
+        }
+        match changes.next_if(|(key, _)| order(&item, key).is_eq()) {
+            Some((_, new)) => merged.extend(new),
+            None => merged.push(item),
+        }
+    }
+    merged.extend(changes.filter_map(|(_, new)| new));
+    merged
+}
+
+/// What one later snapshot added.
+struct Added {
+    state: State,
+    folders: Vec<(Vec<u8>, Option<Folder>)>,
+    /// By where they begin.
+    records: Vec<(Vec<u8>, Option<usize>)>,
+}
+
+impl Added {
+    /// `None` where the block is damaged, or does not go on from `chain`: then it was made of another cache.
+    fn read(bytes: &[u8], block: &Block, chain: u64, id_len: usize) -> Option<Self> {
+        let mut reader = block.checked(bytes, id_len)?;
+        if reader.number()? != chain {
             return None;
         }
-        records.push(record);
+        let state = reader.state()?;
+        let folders = reader.changes(|reader| reader.folder().map(|folder| (folder.path.clone(), folder)))?;
+        let records = reader.changes(|reader| {
+            let start = reader.record()?;
+            Some((path_at(bytes, start, id_len).to_vec(), start))
+        })?;
+        reader.is_at_end().then_some(Self { state, folders, records })
     }
-    Some(records)
 }
 
 /// Its length and its checksum come before it.
 fn put_block(out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
-    out.extend_from_slice(&[0; 16]);
+    out.extend_from_slice(&[0; BEFORE]);
     fill(out);
-    let (head, body) = out[start..].split_at_mut(16);
+    let (head, body) = out[start..].split_at_mut(BEFORE);
     head[..8].copy_from_slice(&(body.len() as u64).to_le_bytes());
     head[8..].copy_from_slice(&checksum(body).to_le_bytes());
 }
 
 /// A block that was not checked yet.
-struct Block<'b> {
-    body: &'b [u8],
+struct Block {
+    start: usize,
+    end: usize,
     sum: u64,
 }
 
-impl<'b> Block<'b> {
-    fn checked(self) -> Option<&'b [u8]> {
-        (checksum(self.body) == self.sum).then_some(self.body)
+impl Block {
+    fn checked<'b>(&self, bytes: &'b [u8], id_len: usize) -> Option<Reader<'b>> {
+        let sound = checksum(bytes.get(self.start..self.end)?) == self.sum;
+        sound.then_some(Reader { bytes: &bytes[..self.end], at: self.start, id_len })
     }
 }
 
-fn put_record(out: &mut Vec<u8>, record: &Record) {
-    let mut flags = 0;
-    if let Some(tracked) = &record.tracked {
-        flags |= TRACKED;
-        flags |= if tracked.skip_worktree { SKIP_WORKTREE } else { 0 };
-        flags |= if tracked.vouches { VOUCHES } else { 0 };
+fn put_state(out: &mut Vec<u8>, state: &State) {
+    put_optional(out, state.tree);
+    out.push(u8::from(state.index.is_some()));
+    if let Some(index) = &state.index {
+        out.extend_from_slice(&stamp_bytes(&index.stamp));
+        out.extend_from_slice(index.staged.as_bytes());
+        index.conflicts.iter().for_each(|stage| put_optional(out, *stage));
+        put_optional(out, index.intended);
     }
-    if let Some(taken) = &record.taken {
-        flags |= TAKEN;
-        flags |= if taken.stamp.is_some() { STAMPED } else { 0 };
-        let same = record.tracked.is_some_and(|t| (t.mode, t.oid) == (taken.mode, taken.oid));
-        flags |= if same { SAME } else { 0 };
+    put_optional(out, state.rules);
+}
+
+fn put_folder(out: &mut Vec<u8>, folder: &Folder) {
+    put_path(out, &folder.path);
+    for stamp in [&folder.stamp, &folder.ignore] {
+        out.push(u8::from(stamp.is_some()));
+        stamp.iter().for_each(|stamp| out.extend_from_slice(&stamp_bytes(stamp)));
     }
-    out.push(flags);
-    put_path(out, record.path.as_bytes());
-    if let Some(tracked) = &record.tracked {
-        out.extend_from_slice(&tracked.mode.raw().to_le_bytes());
-        out.extend_from_slice(tracked.oid.as_bytes());
-    }
-    if let Some(taken) = &record.taken {
-        if flags & SAME == 0 {
-            out.extend_from_slice(&taken.mode.raw().to_le_bytes());
-            out.extend_from_slice(taken.oid.as_bytes());
-        }
-        if let Some(stamp) = &taken.stamp {
-            put_stamp(out, stamp);
-        }
-    }
+}
+
+fn put_count(out: &mut Vec<u8>, count: usize) {
+    out.extend_from_slice(&(count as u64).to_le_bytes());
 }
 
 fn put_path(out: &mut Vec<u8>, path: &[u8]) {
-    out.extend_from_slice(&(path.len() as u32).to_le_bytes());
+    put_count(out, path.len());
     out.extend_from_slice(path);
 }
 
@@ -171,58 +253,58 @@ fn put_optional(out: &mut Vec<u8>, oid: Option<Oid>) {
     }
 }
 
-fn put_stamp(out: &mut Vec<u8>, stamp: &Stamp) {
-    out.extend_from_slice(&stamp.size.to_le_bytes());
-    for (seconds, nanos) in [stamp.mtime, stamp.ctime] {
-        out.extend_from_slice(&seconds.to_le_bytes());
-        out.extend_from_slice(&nanos.to_le_bytes());
-    }
-    out.extend_from_slice(&stamp.ino.to_le_bytes());
-    out.extend_from_slice(&stamp.dev.to_le_bytes());
+const fn mix(sum: u64, word: u64) -> u64 {
+    (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
 }
 
-/// Not against an enemy, only against torn and foreign files; a word at a time because the file is large.
+/// Not against an enemy, only against torn and foreign files; four words at a time because the file is large.
 fn checksum(bytes: &[u8]) -> u64 {
-    const PRIME: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mix = |sum: u64, word: u64| (sum ^ word).wrapping_mul(PRIME).rotate_left(29);
     let (words, rest) = bytes.as_chunks::<8>();
-    let sum = words.iter().fold(bytes.len() as u64, |sum, word| mix(sum, u64::from_le_bytes(*word)));
+    let (fours, last) = words.as_chunks::<4>();
+    let (mut a, mut b, mut c, mut d) = (bytes.len() as u64, 1, 2, 3);
+    for four in fours {
+        a = mix(a, u64::from_le_bytes(four[0]));
+        b = mix(b, u64::from_le_bytes(four[1]));
+        c = mix(c, u64::from_le_bytes(four[2]));
+        d = mix(d, u64::from_le_bytes(four[3]));
+    }
+    let sum = last.iter().fold(mix(mix(mix(a, b), c), d), |sum, word| mix(sum, u64::from_le_bytes(*word)));
     rest.iter().fold(sum, |sum, byte| mix(sum, u64::from(*byte)))
 }
 
 /// Takes fields off the front; `None` once there is too little, or something that cannot be.
 struct Reader<'b> {
-    rest: &'b [u8],
-    oid_len: usize,
+    bytes: &'b [u8],
+    at: usize,
+    id_len: usize,
 }
 
 impl<'b> Reader<'b> {
-    fn bytes(&mut self, len: usize) -> Option<&'b [u8]> {
-        let (head, rest) = self.rest.split_at_checked(len)?;
-        self.rest = rest;
-        Some(head)
+    fn is_at_end(&self) -> bool {
+        self.at == self.bytes.len()
     }
 
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.rest.split_first_chunk::<N>()?;
-        self.rest = rest;
-        Some(*head)
+    fn bytes(&mut self, len: usize) -> Option<&'b [u8]> {
+        let end = self.at.checked_add(len)?;
+        let bytes = self.bytes.get(self.at..end)?;
+        self.at = end;
+        Some(bytes)
     }
 
     fn byte(&mut self) -> Option<u8> {
-        self.array::<1>().map(|[byte]| byte)
-    }
-
-    fn short(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
+        self.bytes(1).map(|bytes| bytes[0])
     }
 
     fn number(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
+        self.bytes(8)?.first_chunk().map(|raw| u64::from_le_bytes(*raw))
+    }
+
+    fn count(&mut self) -> Option<usize> {
+        usize::try_from(self.number()?).ok()
     }
 
     fn oid(&mut self) -> Option<Oid> {
-        let len = self.oid_len;
+        let len = self.id_len;
         Oid::from_bytes(self.bytes(len)?).ok()
     }
 
@@ -230,62 +312,75 @@ impl<'b> Reader<'b> {
         if self.byte()? == 0 { Some(None) } else { self.oid().map(Some) }
     }
 
-    fn mode(&mut self) -> Option<FileMode> {
-        FileMode::from_raw(self.short()?).ok()
-    }
-
-    fn moment(&mut self) -> Option<Moment> {
-        Some((self.array().map(i64::from_le_bytes)?, self.short()?))
-    }
-
     fn stamp(&mut self) -> Option<Stamp> {
-        Some(Stamp {
-            size: self.number()?,
-            mtime: self.moment()?,
-            ctime: self.moment()?,
-            ino: self.number()?,
-            dev: self.number()?,
-        })
-    }
-
-    fn block(&mut self) -> Option<Block<'b>> {
-        let (len, sum) = (usize::try_from(self.number()?).ok()?, self.number()?);
-        Some(Block { body: self.bytes(len)?, sum })
-    }
-
-    fn folder(&mut self) -> Option<Folder> {
-        let len = usize::try_from(self.short()?).ok()?;
-        let path = self.bytes(len)?.to_vec();
-        let is_path = path.is_empty() || path.ends_with(b"/");
-        is_path.then_some(Folder { path, stamp: self.optional_stamp()?, ignore: self.optional_stamp()? })
+        self.bytes(STAMP).and_then(get_stamp)
     }
 
     fn optional_stamp(&mut self) -> Option<Option<Stamp>> {
         if self.byte()? == 0 { Some(None) } else { self.stamp().map(Some) }
     }
 
-    fn record(&mut self) -> Option<Record> {
-        let flags = self.byte()?;
-        let len = usize::try_from(self.short()?).ok()?;
-        let path = RepoPath::new(self.bytes(len)?).ok()?;
-        let mut tracked = None;
-        if flags & TRACKED != 0 {
-            tracked = Some(Tracked {
-                mode: self.mode()?,
-                oid: self.oid()?,
-                skip_worktree: flags & SKIP_WORKTREE != 0,
-                vouches: flags & VOUCHES != 0,
+    fn block(&mut self) -> Option<Block> {
+        let (len, sum) = (self.count()?, self.number()?);
+        let start = self.at;
+        self.bytes(len)?;
+        Some(Block { start, end: self.at, sum })
+    }
+
+    fn state(&mut self) -> Option<State> {
+        let tree = self.optional_oid()?;
+        let index = match self.byte()? {
+            0 => None,
+            _ => Some(IndexRecord {
+                stamp: self.stamp()?,
+                staged: self.oid()?,
+                conflicts: [self.optional_oid()?, self.optional_oid()?, self.optional_oid()?],
+                intended: self.optional_oid()?,
+            }),
+        };
+        Some(State { tree, index, rules: self.optional_oid()? })
+    }
+
+    fn path(&mut self) -> Option<&'b [u8]> {
+        let len = self.count()?;
+        self.bytes(len)
+    }
+
+    fn folder(&mut self) -> Option<Folder> {
+        let path = self.path()?.to_vec();
+        let is_path = path.is_empty() || path.ends_with(b"/");
+        is_path.then_some(Folder { path, stamp: self.optional_stamp()?, ignore: self.optional_stamp()? })
+    }
+
+    fn folders(&mut self) -> Option<Vec<Folder>> {
+        let count = self.count()?;
+        let mut folders: Vec<Folder> = Vec::with_capacity(count.min(self.bytes.len()));
+        for _ in 0..count {
+            let folder = self.folder()?;
+            if folders.last().is_some_and(|last| last.path >= folder.path) {
+                return None;
+            }
+            folders.push(folder);
+        }
+        self.is_at_end().then_some(folders)
+    }
+
+    /// Where a record begins that ends within the block.
+    fn record(&mut self) -> Option<usize> {
+        let start = self.at;
+        let len = records::whole(&self.bytes[start..], self.id_len)?;
+        self.at += len;
+        Some(start)
+    }
+
+    fn changes<T>(&mut self, put: impl Fn(&mut Self) -> Option<(Vec<u8>, T)>) -> Option<Vec<(Vec<u8>, Option<T>)>> {
+        let mut changes = Vec::new();
+        for _ in 0..self.number()? {
+            changes.push(match self.byte()? {
+                0 => (self.path()?.to_vec(), None),
+                _ => put(self).map(|(path, value)| (path, Some(value)))?,
             });
         }
-        let mut taken = None;
-        if flags & TAKEN != 0 {
-            let (mode, oid) = match tracked {
-                Some(tracked) if flags & SAME != 0 => (tracked.mode, tracked.oid),
-                _ => (self.mode()?, self.oid()?),
-            };
-            let stamp = if flags & STAMPED != 0 { Some(self.stamp()?) } else { None };
-            taken = Some(Taken { mode, oid, stamp });
-        }
-        Some(Record { path, tracked, taken })
+        Some(changes)
     }
 }
