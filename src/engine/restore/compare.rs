@@ -4,35 +4,16 @@
 //! batch up front, and valid only while the file's stat stays as it was then.
 
 use std::collections::BTreeMap;
-use std::fs::{File, Metadata};
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::File;
 
 use rayon::prelude::*;
+use rustix::fs::Stat;
 
-use super::dirs::{Place, WorkTree};
-use crate::base::{Error as BaseError, RepoPath};
+use super::dirs::{Place, WorkTree, io};
+use crate::base::RepoPath;
 use crate::engine::Result;
+use crate::engine::stat_cache::{Moment, Stamp};
 use crate::git::{FileMode, Oid, Repo, filters};
-
-/// What tells that a file was not written since.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    inode: u64,
-    size: u64,
-    mtime: (i64, i64),
-    ctime: (i64, i64),
-}
-
-impl Stamp {
-    fn of(meta: &Metadata) -> Self {
-        Self {
-            inode: meta.ino(),
-            size: meta.size(),
-            mtime: (meta.mtime(), meta.mtime_nsec()),
-            ctime: (meta.ctime(), meta.ctime_nsec()),
-        }
-    }
-}
 
 /// Compares the disk with trees.
 pub(in crate::engine) struct Compare<'a> {
@@ -64,8 +45,10 @@ impl<'a> Compare<'a> {
         let mut here = Vec::new();
         let mut stamps = Vec::new();
         for path in filters::filtered(self.repo, &all)? {
-            if let Some(file) = self.disk.open_file(path)? {
-                stamps.push(Stamp::of(&self.meta(path, &file)?));
+            let Some(folder) = self.disk.folder(path.parent().as_ref())? else { continue };
+            let stat = self.disk.stat_in(&folder, path)?;
+            if let Some(stat) = stat.filter(|stat| Place::of(Some(stat)) == Place::File) {
+                stamps.push(Stamp::of(&stat));
                 here.push(path.clone());
             }
         }
@@ -77,58 +60,65 @@ impl<'a> Compare<'a> {
         Ok(())
     }
 
-    /// Reads several files in parallel, so that [`Self::holds`] only has to look whether they are still the same. `moment` is
-    /// the ctime of a file that was made before: only a file that is older shows every later change in its own.
-    pub(super) fn read_ahead(&mut self, paths: &[&RepoPath], moment: (i64, i64)) {
+    /// Reads several files, each in its open folder, in parallel, so that [`Self::holds`] only has to look whether they are
+    /// still the same. `moment` is the ctime of a file that was made before: only a file that is older shows every later
+    /// change in its own.
+    pub(super) fn read_ahead(&mut self, files: &[(&RepoPath, &File)], moment: Moment) {
         let (disk, format) = (self.disk, self.repo.objects.format());
-        let read = |path: &&RepoPath| {
-            let file = disk.open_file(path).ok()??;
-            let before = Stamp::of(&file.metadata().ok()?);
+        let read = |(path, folder): &(&RepoPath, &File)| {
+            let (file, stat) = disk.open_in(folder, path).ok()??;
+            let before = Stamp::of(&stat);
             if before.mtime >= moment || before.ctime >= moment {
                 return None;
             }
-            let oid = format.hash_blob(&disk.read(path, &file).ok()?).ok()?;
-            (Stamp::of(&file.metadata().ok()?) == before).then(|| ((*path).clone(), (before, oid)))
+            let oid = format.hash_blob(&disk.read(path, &file, before.size).ok()?).ok()?;
+            (Stamp::of(&rustix::fs::fstat(&file).ok()?) == before).then(|| ((*path).clone(), (before, oid)))
         };
-        let read: Vec<_> = paths.par_iter().filter_map(read).collect();
+        let read: Vec<_> = files.par_iter().filter_map(read).collect();
         for (path, known) in read {
             self.cleaned.entry(path).or_insert(known);
         }
     }
 
-    fn meta(&self, path: &RepoPath, file: &File) -> Result<Metadata> {
-        Ok(file.metadata().map_err(BaseError::io("look at", self.disk.on_disk(path)))?)
-    }
-
     /// Whether the path holds exactly this; `None` means no file, link or special file (a folder is none of them).
     pub(in crate::engine) fn holds(&self, path: &RepoPath, wanted: Option<(FileMode, Oid)>) -> Result<bool> {
-        let place = self.disk.look(path)?;
+        match self.disk.folder(path.parent().as_ref())? {
+            Some(folder) => self.holds_in(&folder, path, wanted),
+            None => Ok(wanted.is_none()),
+        }
+    }
+
+    /// [`Self::holds`] of a path of this open folder.
+    pub(super) fn holds_in(&self, folder: &File, path: &RepoPath, wanted: Option<(FileMode, Oid)>) -> Result<bool> {
+        let stat = self.disk.stat_in(folder, path)?;
+        let place = Place::of(stat.as_ref());
         let Some((mode, oid)) = wanted else { return Ok(matches!(place, Place::Nothing | Place::Folder)) };
-        match (place, mode) {
-            (Place::Link, FileMode::Symlink) => {
-                let target = self.disk.read_link(path)?;
+        match (place, mode, stat) {
+            (Place::Link, FileMode::Symlink, _) => {
+                let target = self.disk.read_link_in(folder, path)?;
                 Ok(target.map(|t| self.repo.objects.hash_blob(&t)).transpose()? == Some(oid))
             }
-            (Place::File, FileMode::File | FileMode::Executable) => self.file_holds(path, mode, oid),
+            (Place::File, FileMode::File | FileMode::Executable, Some(stat)) => {
+                let executable = stat.st_mode & 0o100 != 0;
+                let other_bit = self.exec_counts && executable != (mode == FileMode::Executable);
+                Ok(!other_bit && self.file_holds(folder, path, &stat, oid)?)
+            }
             _ => Ok(false),
         }
     }
 
-    fn file_holds(&self, path: &RepoPath, mode: FileMode, oid: Oid) -> Result<bool> {
-        let Some(file) = self.disk.open_file(path)? else { return Ok(false) };
-        let before = self.meta(path, &file)?;
-        if self.exec_counts && (before.mode() & 0o100 != 0) != (mode == FileMode::Executable) {
-            return Ok(false);
-        }
-        if self.cleaned.get(path) == Some(&(Stamp::of(&before), oid)) {
+    fn file_holds(&self, folder: &File, path: &RepoPath, stat: &Stat, oid: Oid) -> Result<bool> {
+        let seen = Stamp::of(stat);
+        if self.cleaned.get(path) == Some(&(seen, oid)) {
             return Ok(true);
         }
         // A size that differs saves reading; a blob that is gone has no size, and then the bytes decide.
-        if self.repo.objects.exists(oid) && self.repo.objects.blob_size(oid)? != before.size() {
+        if self.repo.objects.exists(oid) && self.repo.objects.blob_size(oid)? != seen.size {
             return Ok(false);
         }
-        let bytes = self.disk.read(path, &file)?;
-        let still = Stamp::of(&before) == Stamp::of(&self.meta(path, &file)?);
-        Ok(still && self.repo.objects.hash_blob(&bytes)? == oid)
+        let Some((file, _)) = self.disk.open_in(folder, path)? else { return Ok(false) };
+        let bytes = self.disk.read(path, &file, seen.size)?;
+        let after = rustix::fs::fstat(&file).map_err(io("look at", self.disk.on_disk(path)))?;
+        Ok(Stamp::of(&after) == seen && self.repo.objects.hash_blob(&bytes)? == oid)
     }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use bstr::{BString, ByteSlice as _};
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::base::{Error as BaseError, RepoPath};
@@ -33,9 +33,22 @@ pub(in crate::engine) enum Place {
     Special,
 }
 
+impl Place {
+    /// By what `lstat` says.
+    pub(super) fn of(stat: Option<&Stat>) -> Self {
+        match stat.map(|stat| FileType::from_raw_mode(stat.st_mode)) {
+            None => Self::Nothing,
+            Some(FileType::RegularFile) => Self::File,
+            Some(FileType::Symlink) => Self::Link,
+            Some(FileType::Directory) => Self::Folder,
+            Some(_) => Self::Special,
+        }
+    }
+}
+
 /// The top of a work tree, held open.
 #[derive(Debug)]
-pub(in crate::engine) struct WorkTree {
+pub struct WorkTree {
     top: File,
     root: PathBuf,
     /// Device and inode of the repository's own folders.
@@ -46,9 +59,12 @@ pub(in crate::engine) struct WorkTree {
 
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::RDONLY).union(OFlags::CLOEXEC);
 
+/// Room that is made for a file before it is read; what a sparse file says of its size may be any number.
+const READ_AT_ONCE: usize = 64 * 1024 * 1024;
+
 impl WorkTree {
     /// Opens the work tree of a repository.
-    pub(in crate::engine) fn open(repo: &Repo) -> Result<Self> {
+    pub fn open(repo: &Repo) -> Result<Self> {
         let root = repo.work_dir()?.to_path_buf();
         let identity =
             |path: &Path| std::fs::metadata(path).map(|m| (m.dev(), m.ino())).map_err(BaseError::io("look at", path));
@@ -131,14 +147,14 @@ impl WorkTree {
     /// What is at a path.
     pub(in crate::engine) fn look(&self, path: &RepoPath) -> Result<Place> {
         let Some(folder) = self.folder(path.parent().as_ref())? else { return Ok(Place::Nothing) };
-        match rustix::fs::statat(&folder, path.file_name().as_bytes(), AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(match FileType::from_raw_mode(stat.st_mode) {
-                FileType::RegularFile => Place::File,
-                FileType::Symlink => Place::Link,
-                FileType::Directory => Place::Folder,
-                _ => Place::Special,
-            }),
-            Err(Errno::NOENT) => Ok(Place::Nothing),
+        Ok(Place::of(self.stat_in(&folder, path)?.as_ref()))
+    }
+
+    /// What is at a path of this open folder.
+    pub(super) fn stat_in(&self, folder: &File, path: &RepoPath) -> Result<Option<Stat>> {
+        match rustix::fs::statat(folder, path.file_name().as_bytes(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
             Err(e) => Err(io("look at", self.on_disk(path))(e)),
         }
     }
@@ -146,28 +162,32 @@ impl WorkTree {
     /// Opens a regular file for reading; `None` where there is none.
     pub(in crate::engine) fn open_file(&self, path: &RepoPath) -> Result<Option<File>> {
         let Some(folder) = self.folder(path.parent().as_ref())? else { return Ok(None) };
+        Ok(self.open_in(&folder, path)?.map(|(file, _)| file))
+    }
+
+    /// Opens a regular file of this open folder, and what it was then.
+    pub(super) fn open_in(&self, folder: &File, path: &RepoPath) -> Result<Option<(File, Stat)>> {
         // Without NONBLOCK a FIFO that just took the file's place would hang us.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file: File = match rustix::fs::openat(&folder, path.file_name().as_bytes(), flags, Mode::empty()) {
+        let file: File = match rustix::fs::openat(folder, path.file_name().as_bytes(), flags, Mode::empty()) {
             Ok(file) => file.into(),
             Err(Errno::NOENT | Errno::LOOP | Errno::MLINK | Errno::NXIO) => return Ok(None),
             Err(e) => return Err(io("open", self.on_disk(path))(e)),
         };
-        let meta = file.metadata().map_err(BaseError::io("look at", self.on_disk(path)))?;
-        Ok(meta.is_file().then_some(file))
+        let stat = rustix::fs::fstat(&file).map_err(io("look at", self.on_disk(path)))?;
+        Ok((Place::of(Some(&stat)) == Place::File).then_some((file, stat)))
     }
 
-    /// All bytes of an open file.
-    pub(super) fn read(&self, path: &RepoPath, mut file: &File) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(BaseError::io("read", self.on_disk(path)))?;
+    /// All bytes of an open file, which are about as many as `size`.
+    pub(super) fn read(&self, path: &RepoPath, file: &File, size: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0).min(READ_AT_ONCE) + 1);
+        file.take(u64::MAX).read_to_end(&mut bytes).map_err(BaseError::io("read", self.on_disk(path)))?;
         Ok(bytes)
     }
 
-    /// Where a symbolic link points; `None` where there is none.
-    pub(super) fn read_link(&self, path: &RepoPath) -> Result<Option<Vec<u8>>> {
-        let Some(folder) = self.folder(path.parent().as_ref())? else { return Ok(None) };
-        match rustix::fs::readlinkat(&folder, path.file_name().as_bytes(), Vec::new()) {
+    /// Where a symbolic link of this open folder points; `None` where there is none.
+    pub(super) fn read_link_in(&self, folder: &File, path: &RepoPath) -> Result<Option<Vec<u8>>> {
+        match rustix::fs::readlinkat(folder, path.file_name().as_bytes(), Vec::new()) {
             Ok(target) => Ok(Some(target.into_bytes())),
             Err(Errno::NOENT | Errno::INVAL) => Ok(None),
             Err(e) => Err(io("read the link", self.on_disk(path))(e)),
@@ -177,9 +197,14 @@ impl WorkTree {
     /// The names in a folder; none where it is no folder.
     pub(in crate::engine) fn names(&self, folder: Option<&RepoPath>) -> Result<Vec<BString>> {
         let Some(open) = self.folder(folder)? else { return Ok(Vec::new()) };
+        self.names_in(&open, folder)
+    }
+
+    /// The names in this open folder.
+    pub(super) fn names_in(&self, open: &File, folder: Option<&RepoPath>) -> Result<Vec<BString>> {
         let place = self.place_of(folder);
         let mut names = Vec::new();
-        for entry in Dir::read_from(&open).map_err(io("list the folder", &place))? {
+        for entry in Dir::read_from(open).map_err(io("list the folder", &place))? {
             let entry = entry.map_err(io("list the folder", &place))?;
             let name = entry.file_name().to_bytes();
             if name != b"." && name != b".." {

@@ -1,6 +1,7 @@
 //! Carries out the items of a plan in their order: each is compared with the disk just before it is touched.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -16,8 +17,10 @@ use crate::engine::Result;
 use crate::engine::plan::{Action, Names, PlanItem};
 use crate::git::{FileMode, Repo};
 
-/// Files that wait beside their places at a time: enough for their syncs to go together, few enough for open handles.
-const BATCH: usize = 64;
+/// Files that wait beside their places at a time, two open handles each, and are synced one by one.
+const FEW: usize = 64;
+/// The same where there are more: then their file systems are synced as a whole.
+const MANY: usize = 256;
 
 /// What to do about a path that is not as it was: stop with an error, or note it and go on.
 type OnChange<'f> = dyn FnMut(&RepoPath) -> Result<()> + 'f;
@@ -55,13 +58,11 @@ impl<'a> Run<'a> {
     /// Before the first change: every folder concerned can be written in, and holds nothing that a killed run left.
     pub(super) fn prepare(&self, items: &[PlanItem]) -> Result<()> {
         let folders: BTreeSet<Option<RepoPath>> = items.iter().map(|item| item.path.parent()).collect();
+        let mut left = Vec::new();
         for folder in &folders {
-            remove::check_writable(self.disk, folder.as_ref())?;
+            left.extend(remove::check_writable(self.disk, folder.as_ref())?);
         }
-        for folder in &folders {
-            remove::leftovers(self.disk, folder.as_ref())?;
-        }
-        Ok(())
+        left.iter().try_for_each(|path| remove::leftover(self.disk, path))
     }
 
     /// Does all items; `on_change` is told of those that are not as they were.
@@ -110,7 +111,8 @@ impl<'a> Run<'a> {
     }
 
     fn write(&mut self, items: &[&PlanItem], progress: &dyn Progress, on_change: &mut OnChange<'_>) -> Result<()> {
-        for batch in items.chunks(BATCH) {
+        let are_many = items.len() > FEW;
+        for batch in items.chunks(if are_many { MANY } else { FEW }) {
             let mut staged: Vec<(&PlanItem, Staged)> = Vec::new();
             for item in batch {
                 let Some(new) = item.new else { continue };
@@ -123,10 +125,16 @@ impl<'a> Run<'a> {
                 }
             }
             if let Some(moment) = staged.iter().find_map(|(_, file)| file.moment()) {
-                let replaced = staged.iter().filter(|(item, _)| item.old.is_some()).map(|(item, _)| &item.path);
-                self.compare.read_ahead(&replaced.collect::<Vec<_>>(), moment);
+                let replaced = staged.iter().filter(|(item, _)| item.old.is_some());
+                let files: Vec<_> = replaced.map(|(item, file)| (&item.path, file.folder())).collect();
+                self.compare.read_ahead(&files, moment);
             }
-            staged.par_iter_mut().try_for_each(|(_, file)| file.sync(self.disk))?;
+            if are_many {
+                let mut synced = FileSystems::default();
+                staged.iter_mut().try_for_each(|(_, file)| synced.sync(self.disk, file))?;
+            } else {
+                staged.par_iter_mut().try_for_each(|(_, file)| file.sync(self.disk))?;
+            }
             for (item, file) in staged {
                 self.place(item, file, on_change)?;
             }
@@ -136,11 +144,17 @@ impl<'a> Run<'a> {
     }
 
     fn place(&mut self, item: &PlanItem, file: Staged, on_change: &mut OnChange<'_>) -> Result<()> {
-        if !self.compare.holds(&item.path, item.old)? {
+        // The folder as it is reached now: a link may have taken its place since.
+        let Some(folder) = self.disk.folder(item.path.parent().as_ref())? else { return on_change(&item.path) };
+        if !self.compare.holds_in(&folder, &item.path, item.old)? {
             // Someone may have brought it where it shall be; then it is done, and keeps its inode.
-            return if self.compare.holds(&item.path, item.new)? { Ok(()) } else { on_change(&item.path) };
+            let is_done = self.compare.holds_in(&folder, &item.path, item.new)?;
+            return if is_done { Ok(()) } else { on_change(&item.path) };
         }
-        if self.disk.look(&item.path)? == Place::Folder && !remove::empty_folders(self.disk, &item.path)? {
+        if item.old.is_none()
+            && Place::of(self.disk.stat_in(&folder, &item.path)?.as_ref()) == Place::Folder
+            && !remove::empty_folders(self.disk, &item.path)?
+        {
             return on_change(&item.path);
         }
         if !file.place(self.disk, item.old.is_some())? {
@@ -168,8 +182,55 @@ impl<'a> Run<'a> {
 pub(super) fn sync_folders(disk: &WorkTree, items: &[PlanItem]) -> Result<()> {
     let folders: BTreeSet<Option<RepoPath>> =
         items.iter().flat_map(|item| item.path.ancestors().map(Some)).chain([None]).collect();
+    if folders.len() > FEW {
+        let mut synced = FileSystems::default();
+        return folders.iter().try_for_each(|folder| match disk.folder(folder.as_ref())? {
+            Some(open) => synced.sync_of(disk, &open),
+            None => Ok(()),
+        });
+    }
     folders.par_iter().try_for_each(|folder| match disk.folder(folder.as_ref())? {
         Some(open) => rustix::fs::fsync(&open).map_err(io("sync the folder", disk.place_of(folder.as_ref()))),
         None => Ok(()),
     })
+}
+
+/// File systems that were synced as a whole: for many files and folders that is one step instead of hundreds, and it takes in
+/// the objects of the safety checkpoint too.
+#[derive(Default)]
+struct FileSystems {
+    done: BTreeSet<u64>,
+}
+
+#[cfg(target_os = "linux")]
+impl FileSystems {
+    /// That of a file beside its place, which is closed.
+    fn sync(&mut self, disk: &WorkTree, file: &mut Staged) -> Result<()> {
+        self.sync_of(disk, file.folder())?;
+        file.close();
+        Ok(())
+    }
+
+    /// That of an open folder.
+    fn sync_of(&mut self, disk: &WorkTree, folder: &File) -> Result<()> {
+        let failed = || io("sync the file system of", disk.place_of(None));
+        let device = rustix::fs::fstat(folder).map_err(failed())?.st_dev;
+        if self.done.insert(device) {
+            rustix::fs::syncfs(folder).map_err(failed())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl FileSystems {
+    /// Nothing syncs a file system here; the file is.
+    fn sync(&mut self, disk: &WorkTree, file: &mut Staged) -> Result<()> {
+        file.sync(disk)
+    }
+
+    /// The folder itself.
+    fn sync_of(&mut self, disk: &WorkTree, folder: &File) -> Result<()> {
+        rustix::fs::fsync(folder).map_err(io("sync the folder", disk.place_of(None)))
+    }
 }

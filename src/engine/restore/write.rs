@@ -3,16 +3,17 @@
 //! A rename replaces the name, not the file: what else is hard-linked to the old file keeps the old content.
 
 use std::collections::BTreeMap;
-use std::fs::{File, Metadata, Permissions};
+use std::fs::{File, Permissions};
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
-use super::dirs::{WorkTree, io};
+use super::dirs::{Place, WorkTree, io};
 use crate::base::{Error as BaseError, IdSource, RepoPath};
 use crate::engine::plan::PlanItem;
+use crate::engine::stat_cache::{Moment, Stamp};
 use crate::engine::{Result, TEMP_PREFIX};
 use crate::git::{Error as GitError, FileMode, Oid, Repo, filters};
 
@@ -92,10 +93,8 @@ impl<'a> Writer<'a> {
 
     fn stage_file(&self, staged: &mut Staged, content: &[u8], executable: bool) -> Result<()> {
         let path = staged.path.clone();
-        let replaced = match self.disk.open_file(&path)? {
-            Some(file) => Some(file.metadata().map_err(BaseError::io("look at", self.disk.on_disk(&path)))?),
-            None => None,
-        };
+        let replaced = self.disk.stat_in(&staged.folder, &path)?;
+        let replaced = replaced.filter(|stat| Place::of(Some(stat)) == Place::File);
         let exact = self.modes.get(&path).copied();
         // A file that gets its bits later must not be open to others in between; a new one gets them from the umask.
         let at_first = match (replaced.is_some() || exact.is_some(), executable) {
@@ -111,7 +110,7 @@ impl<'a> Writer<'a> {
         if let Some(replaced) = &replaced {
             keep_owner(&file, replaced).map_err(io("set the owner of", self.disk.on_disk(&path)))?;
         }
-        if let Some(bits) = exact.or(replaced.map(|r| self.with_exec(r.mode(), executable))) {
+        if let Some(bits) = exact.or(replaced.map(|r| self.with_exec(r.st_mode, executable))) {
             file.set_permissions(Permissions::from_mode(bits & 0o777))
                 .map_err(BaseError::io("set the permissions of", self.disk.on_disk(&path)))?;
         }
@@ -147,10 +146,14 @@ impl<'a> Writer<'a> {
 }
 
 impl Staged {
+    /// The folder, as it was when the file was made.
+    pub(super) fn folder(&self) -> &File {
+        &self.folder
+    }
+
     /// When the file was made, by the file system's clock.
-    pub(super) fn moment(&self) -> Option<(i64, i64)> {
-        let meta = self.file.as_ref()?.metadata().ok()?;
-        Some((meta.ctime(), meta.ctime_nsec()))
+    pub(super) fn moment(&self) -> Option<Moment> {
+        Some(Stamp::of(&rustix::fs::fstat(self.file.as_ref()?).ok()?).ctime)
     }
 
     /// Makes sure that the content survives a loss of power.
@@ -159,6 +162,12 @@ impl Staged {
             file.sync_all().map_err(BaseError::io("sync", disk.on_disk(&self.path)))?;
         }
         Ok(())
+    }
+
+    /// Closes the file: its file system was synced.
+    #[cfg(target_os = "linux")]
+    pub(super) fn close(&mut self) {
+        self.file = None;
     }
 
     /// Moves the file into its place. `false`, and nothing done, where something is there that should not be replaced.
@@ -199,13 +208,13 @@ impl Drop for Staged {
 }
 
 /// Gives the new file to whom the old one belonged, where we may.
-fn keep_owner(file: &File, replaced: &Metadata) -> rustix::io::Result<()> {
-    let Ok(ours) = file.metadata() else { return Ok(()) };
-    if (ours.uid(), ours.gid()) == (replaced.uid(), replaced.gid()) {
+fn keep_owner(file: &File, replaced: &Stat) -> rustix::io::Result<()> {
+    let Ok(ours) = rustix::fs::fstat(file) else { return Ok(()) };
+    if (ours.st_uid, ours.st_gid) == (replaced.st_uid, replaced.st_gid) {
         return Ok(());
     }
-    let uid = rustix::fs::Uid::from_raw(replaced.uid());
-    let gid = rustix::fs::Gid::from_raw(replaced.gid());
+    let uid = rustix::fs::Uid::from_raw(replaced.st_uid);
+    let gid = rustix::fs::Gid::from_raw(replaced.st_gid);
     match rustix::fs::fchown(file, Some(uid), Some(gid)) {
         // Only root gives files away; whose folder it is may write there, so the file becomes theirs.
         Err(Errno::PERM) => Ok(()),

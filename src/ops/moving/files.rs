@@ -8,7 +8,7 @@ use super::{Destination, tip_of};
 use crate::base::{RepoPath, text};
 use crate::engine::history::{Half, History};
 use crate::engine::plan::{Action, Kept, Target};
-use crate::engine::restore::Applied;
+use crate::engine::restore::{Applied, WorkTree};
 use crate::engine::store::{DraftCode, Extras};
 use crate::engine::{Error as EngineError, Plan, Snapshot, journal, layout, plan, restore, snapshot};
 use crate::model::snapshot::Modes;
@@ -186,10 +186,10 @@ pub(super) fn write(app: &App<'_>, recording: &Recording, code: &CodeMove, then:
         .map_err(|e| Failure::new(FailureKind::Internal, "internal", format!("cannot write the journal: {e}")))?;
     let purpose = journal::Purpose { session: tip.session.id, tip: tip.checkpoint.commit, then };
     let modes = plan::bits(plan, &code.present, &code.modes);
-    restore::check(&app.repo, plan, &modes, &app.cwd)?;
+    let disk = WorkTree::open(&app.repo)?;
+    let checked = restore::check(&app.repo, &disk, plan, &modes, &app.cwd)?;
     journal::write(&app.repo, &purpose, plan, &modes)?;
-    let outcome = restore::apply_checked(&app.repo, plan, &modes, &app.cwd, app.progress);
-    let (applied, done) = outcome.unwrap_or_else(|early| (Applied::default(), Err(early)));
+    let (applied, done) = checked.apply(app.progress);
     // Such as where a filter driver fails: nobody has to settle what was never begun.
     if done.is_err() && applied == Applied::default() {
         journal::remove(&app.repo)?;
