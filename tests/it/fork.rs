@@ -594,7 +594,7 @@ fn when_head_cannot_move_nothing_is_kept_or_what_is_kept_is_named() {
 fn a_full_disk_among_the_files_leaves_no_worktree_and_no_half_of_a_switch() {
     let repo = TestRepo::new();
     repo.write("a", "1\n");
-    // More files than are placed together, then the large one.
+    repo.write(".gitattributes", "# none\n");
     for n in 0..70 {
         repo.write(format!("b{n}"), "1\n");
     }
@@ -604,12 +604,14 @@ fn a_full_disk_among_the_files_leaves_no_worktree_and_no_half_of_a_switch() {
     repo.write("a", "2\n");
     repo.ask(["save", "Almost"]);
     let before = world(&repo);
-    // The large file comes with the first ones: none of them was moved.
+    // All files are made before the first is moved.
     let out = limited(&repo, 200, &format!("fork x -s {parent} --at 1 --switch"));
     let error = out.json()["error"].take();
     assert_eq!((out.code, &error["code"]), (Some(1), &json!("io.full")), "{out}");
     assert!(text(&error["message"]).ends_with("nothing of the fork was kept"), "{error:#}");
     assert_eq!(world(&repo), before);
+    // But the attributes, which tell how the others are written.
+    repo.remove(".gitattributes");
     for n in 0..70 {
         repo.remove(format!("b{n}"));
     }

@@ -98,10 +98,13 @@ impl WorkTree {
         if let Some(again) = folder.and_then(|folder| self.again(folder)) {
             return Ok(Some(again));
         }
-        let mut here = self.top.try_clone().map_err(BaseError::io("open the folder", &self.root))?;
-        let Some(folder) = folder else { return Ok(Some(here)) };
+        let top = || self.top.try_clone().map_err(BaseError::io("open the folder", &self.root));
+        let Some(folder) = folder else { return Ok(Some(top()?)) };
+        let known = folder.parent().and_then(|above| self.again(&above));
+        let walked = if known.is_some() { folder.parts().count() - 1 } else { 0 };
+        let mut here = known.map_or_else(top, Ok)?;
         let mut identity = (0, 0);
-        for part in folder.parts() {
+        for part in folder.parts().skip(walked) {
             let mut opened = rustix::fs::openat(&here, part.as_bytes(), FOLDER, Mode::empty());
             if make && matches!(opened, Err(Errno::NOENT)) {
                 match rustix::fs::mkdirat(&here, part.as_bytes(), Mode::from_raw_mode(0o777)) {

@@ -39,7 +39,6 @@ pub struct Applied {
 
 /// A plan that can be applied: nothing is changed yet.
 pub struct Checked<'a> {
-    disk: &'a WorkTree,
     plan: &'a Plan,
     run: Run<'a>,
 }
@@ -67,7 +66,7 @@ pub fn check<'a>(
         let (path, reason) = (first.path.clone(), first.reason.clone());
         return Err(Error::Refused { path, reason, more: plan.obstacles.len() - 1 });
     }
-    let run = Run::new(repo, disk, &plan.items, modes, keep)?;
+    let mut run = Run::new(repo, disk, &plan.items, modes, keep)?;
     if let Some(kept) = run.keep.as_ref()
         && let Some(item) = plan.items.iter().find(|i| i.action == Action::Write && kept.is_at_or_below(&i.path))
     {
@@ -75,7 +74,7 @@ pub fn check<'a>(
         return Err(Error::Refused { path: item.path.clone(), reason, more: 0 });
     }
     run.prepare(&plan.items)?;
-    Ok(Checked { disk, plan, run })
+    Ok(Checked { plan, run })
 }
 
 impl Checked<'_> {
@@ -94,7 +93,7 @@ impl Checked<'_> {
         let done = self.run.carry_out(items, progress, stop);
         progress.finish();
         // What was done stays done, also when it ends early: its folders are synced in either case.
-        let synced = run::sync_folders(self.disk, items);
+        let synced = self.run.sync_folders(items);
         (self.run.applied, done.and(synced))
     }
 }

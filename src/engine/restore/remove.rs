@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 
-use bstr::{BStr, BString, ByteSlice as _};
+use bstr::ByteSlice as _;
 use rustix::fs::{Access, AtFlags};
 use rustix::io::Errno;
 
@@ -54,40 +54,33 @@ fn remove_if_empty(disk: &WorkTree, above: &File, folder: &RepoPath) -> Result<b
     }
 }
 
-/// Refuses a folder in which we may not make and remove files; where it is not there yet, the one above it that is. What
-/// killed runs left in it is returned: files named as only this writer names them.
-pub(super) fn check_writable(disk: &WorkTree, folder: Option<&RepoPath>) -> Result<Vec<RepoPath>> {
-    let nearest = std::iter::successors(folder.cloned(), RepoPath::parent).map(Some).chain([None]);
-    for nearest in nearest {
-        let Some(open) = disk.folder(nearest.as_ref())? else { continue };
-        let place = disk.place_of(nearest.as_ref());
-        rustix::fs::accessat(&open, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
-            .map_err(io("write in the folder", place))?;
-        if nearest.as_ref() != folder {
-            break;
+/// Removes what killed runs left in a folder: files named as only this writer names them.
+pub(super) fn leftovers(disk: &WorkTree, folder: Option<&RepoPath>) -> Result<()> {
+    for name in disk.names(folder)? {
+        let id = name.strip_prefix(TEMP_PREFIX.as_bytes());
+        if !id.is_some_and(|id| id.len() == 12 && id.iter().all(u8::is_ascii_hexdigit)) {
+            continue;
         }
-        let names = disk.names_in(&open, folder)?;
-        let path = |name: &BString| folder.map_or_else(|| RepoPath::new(name.clone()), |f| f.join(name));
-        return Ok(names
-            .iter()
-            .filter(|name| is_ours(name.as_bstr()))
-            .map(path)
-            .collect::<std::result::Result<_, _>>()?);
-    }
-    Ok(Vec::new())
-}
-
-fn is_ours(name: &BStr) -> bool {
-    let id = name.strip_prefix(TEMP_PREFIX.as_bytes());
-    id.is_some_and(|id| id.len() == 12 && id.iter().all(u8::is_ascii_hexdigit))
-}
-
-/// Removes what a killed run left.
-pub(super) fn leftover(disk: &WorkTree, path: &RepoPath) -> Result<()> {
-    if matches!(disk.look(path)?, Place::File | Place::Link) {
-        file(disk, path)?;
+        let path = folder.map_or_else(|| RepoPath::new(name.clone()), |f| f.join(&name))?;
+        if matches!(disk.look(&path)?, Place::File | Place::Link) {
+            file(disk, &path)?;
+        }
     }
     Ok(())
+}
+
+/// Opens a folder in which we may make and remove files, and refuses another; where it is not there yet, the one above it
+/// that is.
+pub(super) fn writable(disk: &WorkTree, folder: Option<&RepoPath>) -> Result<File> {
+    let mut nearest = folder.cloned();
+    loop {
+        if let Some(open) = disk.folder(nearest.as_ref())? {
+            rustix::fs::accessat(&open, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
+                .map_err(io("write in the folder", disk.place_of(nearest.as_ref())))?;
+            return Ok(open);
+        }
+        nearest = nearest.and_then(|folder| folder.parent());
+    }
 }
 
 #[cfg(test)]
@@ -103,8 +96,7 @@ mod tests {
         bench.put(&ours, "half");
         bench.put(&not_ours, "whole");
         let disk = WorkTree::open(&bench.repo).expect("opens");
-        let left = check_writable(&disk, Some(&p("d"))).expect("looks");
-        left.iter().try_for_each(|path| leftover(&disk, path)).expect("sweeps");
+        leftovers(&disk, Some(&p("d"))).expect("sweeps");
         assert!(!bench.exists(&ours) && bench.exists(&not_ours));
     }
 

@@ -15,12 +15,14 @@ use crate::base::RepoPath;
 use crate::base::progress::Progress;
 use crate::engine::Result;
 use crate::engine::plan::{Action, Names, PlanItem};
-use crate::git::{FileMode, Repo};
+use crate::git::{FileMode, Oid, Repo};
 
-/// Files that wait beside their places at a time, two open handles each, and are synced one by one.
+/// Files that are made at a time, two open handles each. So many are synced one by one, more by their file system.
 const FEW: usize = 64;
-/// The same where there are more: then their file systems are synced as a whole.
-const MANY: usize = 256;
+/// Files that wait beside their places at a time.
+const MANY: usize = 4096;
+/// Files that are worth a second thread.
+const WORTH_THREADS: usize = 16;
 
 /// What to do about a path that is not as it was: stop with an error, or note it and go on.
 type OnChange<'f> = dyn FnMut(&RepoPath) -> Result<()> + 'f;
@@ -34,6 +36,8 @@ pub(super) struct Run<'a> {
     /// Where the command was started, if below the top.
     pub(super) keep: Option<RepoPath>,
     pub(super) applied: Applied,
+    /// The file systems of the folders concerned, by device, each by one of them.
+    systems: BTreeMap<u64, File>,
 }
 
 impl<'a> Run<'a> {
@@ -52,17 +56,23 @@ impl<'a> Run<'a> {
             writer: Writer::new(repo, disk, modes)?,
             keep: RepoPath::below(repo.work_dir()?, &keep).ok(),
             applied: Applied::default(),
+            systems: BTreeMap::new(),
         })
     }
 
-    /// Before the first change: every folder concerned can be written in, and holds nothing that a killed run left.
-    pub(super) fn prepare(&self, items: &[PlanItem]) -> Result<()> {
-        let folders: BTreeSet<Option<RepoPath>> = items.iter().map(|item| item.path.parent()).collect();
-        let mut left = Vec::new();
-        for folder in &folders {
-            left.extend(remove::check_writable(self.disk, folder.as_ref())?);
+    /// Before the first change: every folder concerned can be written in.
+    pub(super) fn prepare(&mut self, items: &[PlanItem]) -> Result<()> {
+        for folder in folders(items) {
+            let open = remove::writable(self.disk, folder.as_ref())?;
+            let device = rustix::fs::fstat(&open).map_err(io("look at", self.disk.place_of(folder.as_ref())))?.st_dev;
+            self.systems.entry(device).or_insert(open);
         }
-        left.iter().try_for_each(|path| remove::leftover(self.disk, path))
+        Ok(())
+    }
+
+    /// Removes what a killed run left in the folders concerned.
+    pub(super) fn remove_leftovers(&self, items: &[PlanItem]) -> Result<()> {
+        folders(items).iter().try_for_each(|folder| remove::leftovers(self.disk, folder.as_ref()))
     }
 
     /// Does all items; `on_change` is told of those that are not as they were.
@@ -113,27 +123,23 @@ impl<'a> Run<'a> {
     fn write(&mut self, items: &[&PlanItem], progress: &dyn Progress, on_change: &mut OnChange<'_>) -> Result<()> {
         let are_many = items.len() > FEW;
         for batch in items.chunks(if are_many { MANY } else { FEW }) {
-            let mut staged: Vec<(&PlanItem, Staged)> = Vec::new();
-            for item in batch {
-                let Some(new) = item.new else { continue };
-                if item.action == Action::Mode && !self.writer.is_shared(&item.path)? {
-                    self.change_mode(item, new.0, on_change)?;
-                } else if let Some(file) = self.writer.stage(&item.path, new)? {
-                    staged.push((item, file));
-                } else {
-                    on_change(&item.path)?;
+            let mut staged: Vec<(&PlanItem, Staged<'_>)> = Vec::new();
+            for part in batch.chunks(FEW) {
+                let made = self.stage(part, on_change)?;
+                if let Some(moment) = made.iter().find_map(|(_, file)| file.moment()) {
+                    let replaced = made.iter().filter(|(item, _)| item.old.is_some());
+                    let files = replaced.filter_map(|(item, file)| Some((&item.path, file.folder()?)));
+                    self.compare.read_ahead(&files.collect::<Vec<_>>(), moment);
+                }
+                staged.extend(made);
+                if are_many {
+                    staged.iter_mut().rev().take(part.len()).for_each(|(_, file)| file.close());
                 }
             }
-            if let Some(moment) = staged.iter().find_map(|(_, file)| file.moment()) {
-                let replaced = staged.iter().filter(|(item, _)| item.old.is_some());
-                let files: Vec<_> = replaced.map(|(item, file)| (&item.path, file.folder())).collect();
-                self.compare.read_ahead(&files, moment);
-            }
             if are_many {
-                let mut synced = FileSystems::default();
-                staged.iter_mut().try_for_each(|(_, file)| synced.sync(self.disk, file))?;
+                self.sync_systems(&mut staged)?;
             } else {
-                staged.par_iter_mut().try_for_each(|(_, file)| file.sync(self.disk))?;
+                staged.par_iter_mut().try_for_each(|(_, file)| file.sync())?;
             }
             for (item, file) in staged {
                 self.place(item, file, on_change)?;
@@ -143,7 +149,41 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn place(&mut self, item: &PlanItem, file: Staged, on_change: &mut OnChange<'_>) -> Result<()> {
+    /// Makes the files beside their places; a change of nothing but the exec bit is carried out.
+    fn stage<'p>(
+        &mut self,
+        items: &[&'p PlanItem],
+        on_change: &mut OnChange<'_>,
+    ) -> Result<Vec<(&'p PlanItem, Staged<'a>)>> {
+        let mut contents = Vec::new();
+        for item in items {
+            let Some(new) = item.new else { continue };
+            if item.action == Action::Mode && !self.writer.is_shared(&item.path)? {
+                self.change_mode(item, new.0, on_change)?;
+            } else {
+                contents.push((*item, new, self.writer.content(&item.path, new)?));
+            }
+        }
+        let maker = self.writer.maker();
+        let stage = |(item, new, content): &(&'p PlanItem, (FileMode, Oid), Vec<u8>)| {
+            Ok((*item, maker.stage(&item.path, *new, content)?))
+        };
+        let made: Vec<_> = if contents.len() >= WORTH_THREADS {
+            contents.par_iter().map(stage).collect::<Result<_>>()?
+        } else {
+            contents.iter().map(stage).collect::<Result<_>>()?
+        };
+        let mut staged = Vec::with_capacity(made.len());
+        for (item, file) in made {
+            match file {
+                Some(file) => staged.push((item, file)),
+                None => on_change(&item.path)?,
+            }
+        }
+        Ok(staged)
+    }
+
+    fn place(&mut self, item: &PlanItem, file: Staged<'_>, on_change: &mut OnChange<'_>) -> Result<()> {
         // The folder as it is reached now: a link may have taken its place since.
         let Some(folder) = self.disk.folder(item.path.parent().as_ref())? else { return on_change(&item.path) };
         if !self.compare.holds_in(&folder, &item.path, item.old)? {
@@ -157,7 +197,7 @@ impl<'a> Run<'a> {
         {
             return on_change(&item.path);
         }
-        if !file.place(self.disk, item.old.is_some())? {
+        if !file.place(&folder, item.old.is_some())? {
             return on_change(&item.path);
         }
         match item.action {
@@ -176,61 +216,39 @@ impl<'a> Run<'a> {
         }
         Ok(())
     }
-}
 
-/// Syncs the folders in which names were made or removed, and those above, which may be new themselves.
-pub(super) fn sync_folders(disk: &WorkTree, items: &[PlanItem]) -> Result<()> {
-    let folders: BTreeSet<Option<RepoPath>> =
-        items.iter().flat_map(|item| item.path.ancestors().map(Some)).chain([None]).collect();
-    if folders.len() > FEW {
-        let mut synced = FileSystems::default();
-        return folders.iter().try_for_each(|folder| match disk.folder(folder.as_ref())? {
-            Some(open) => synced.sync_of(disk, &open),
-            None => Ok(()),
-        });
-    }
-    folders.par_iter().try_for_each(|folder| match disk.folder(folder.as_ref())? {
-        Some(open) => rustix::fs::fsync(&open).map_err(io("sync the folder", disk.place_of(folder.as_ref()))),
-        None => Ok(()),
-    })
-}
-
-/// File systems that were synced as a whole: for many files and folders that is one step instead of hundreds, and it takes in
-/// the objects of the safety checkpoint too.
-#[derive(Default)]
-struct FileSystems {
-    done: BTreeSet<u64>,
-}
-
-#[cfg(target_os = "linux")]
-impl FileSystems {
-    /// That of a file beside its place, which is closed.
-    fn sync(&mut self, disk: &WorkTree, file: &mut Staged) -> Result<()> {
-        self.sync_of(disk, file.folder())?;
-        file.close();
-        Ok(())
-    }
-
-    /// That of an open folder.
-    fn sync_of(&mut self, disk: &WorkTree, folder: &File) -> Result<()> {
-        let failed = || io("sync the file system of", disk.place_of(None));
-        let device = rustix::fs::fstat(folder).map_err(failed())?.st_dev;
-        if self.done.insert(device) {
-            rustix::fs::syncfs(folder).map_err(failed())?;
+    /// Syncs the folders in which names were made or removed, and those above, which may be new themselves.
+    pub(super) fn sync_folders(&self, items: &[PlanItem]) -> Result<()> {
+        let folders: BTreeSet<Option<RepoPath>> =
+            items.iter().flat_map(|item| item.path.ancestors().map(Some)).chain([None]).collect();
+        if folders.len() > FEW {
+            return self.sync_systems(&mut []);
         }
-        Ok(())
+        folders.par_iter().try_for_each(|folder| match self.disk.folder(folder.as_ref())? {
+            Some(open) => rustix::fs::fsync(&open).map_err(io("sync the folder", self.disk.place_of(folder.as_ref()))),
+            None => Ok(()),
+        })
+    }
+
+    /// For many files one step instead of hundreds, and it takes in the objects of the safety checkpoint.
+    #[cfg(target_os = "linux")]
+    fn sync_systems(&self, _files: &mut [(&PlanItem, Staged<'_>)]) -> Result<()> {
+        self.systems.values().try_for_each(|folder| {
+            rustix::fs::syncfs(folder).map_err(io("sync the file system of", self.disk.place_of(None)))
+        })
+    }
+
+    /// Nothing syncs a whole file system here.
+    #[cfg(not(target_os = "linux"))]
+    fn sync_systems(&self, files: &mut [(&PlanItem, Staged<'_>)]) -> Result<()> {
+        files.par_iter_mut().try_for_each(|(_, file)| file.sync())?;
+        self.systems
+            .values()
+            .try_for_each(|folder| rustix::fs::fsync(folder).map_err(io("sync the folder", self.disk.place_of(None))))
     }
 }
 
-#[cfg(not(target_os = "linux"))]
-impl FileSystems {
-    /// Nothing syncs a file system here; the file is.
-    fn sync(&mut self, disk: &WorkTree, file: &mut Staged) -> Result<()> {
-        file.sync(disk)
-    }
-
-    /// The folder itself.
-    fn sync_of(&mut self, disk: &WorkTree, folder: &File) -> Result<()> {
-        rustix::fs::fsync(folder).map_err(io("sync the folder", disk.place_of(None)))
-    }
+/// The folders in which something changes.
+fn folders(items: &[PlanItem]) -> BTreeSet<Option<RepoPath>> {
+    items.iter().map(|item| item.path.parent()).collect()
 }

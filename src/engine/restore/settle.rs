@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::dirs::WorkTree;
-use super::run::{self, Run};
+use super::run::Run;
 use crate::base::RepoPath;
 use crate::base::progress::Progress;
 use crate::engine::journal::Journal;
@@ -31,6 +31,7 @@ pub fn settle(
     let disk = WorkTree::open(repo)?;
     let mut run = Run::new(repo, &disk, all, &journal.modes, keep)?;
     run.prepare(all)?;
+    run.remove_leftovers(all)?;
 
     let (mut done, mut to_do, mut left) = (Vec::new(), Vec::new(), Vec::new());
     for item in all {
@@ -65,7 +66,7 @@ pub fn settle(
         Settled::TakenBack => item.old.is_none(),
     };
     let swept = run.sweep(all.iter().filter(is_gone));
-    let synced = run::sync_folders(&disk, all);
+    let synced = run.sync_folders(all);
     carried_out?;
     swept?;
     synced?;

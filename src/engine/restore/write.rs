@@ -29,13 +29,20 @@ pub(super) struct Writer<'a> {
     smudged: BTreeMap<RepoPath, Vec<u8>>,
 }
 
+/// Makes files with content that is at hand, from any thread.
+pub(super) struct Maker<'a> {
+    disk: &'a WorkTree,
+    modes: &'a BTreeMap<RepoPath, u32>,
+    file_mode: bool,
+}
+
 /// A finished file that waits beside its place. Dropped before it is placed, it is removed.
-pub(super) struct Staged {
-    folder: File,
+pub(super) struct Staged<'a> {
+    disk: &'a WorkTree,
     temp: String,
     path: RepoPath,
-    /// The open file, until synced; a symbolic link has none.
-    file: Option<File>,
+    /// Its folder, and it itself unless it is a symbolic link; both until it is closed.
+    open: Option<(File, Option<File>)>,
     placed: bool,
 }
 
@@ -68,34 +75,67 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// What a path shall hold.
+    pub(super) fn content(&mut self, path: &RepoPath, (_, oid): (FileMode, Oid)) -> Result<Vec<u8>> {
+        match self.smudged.remove(path) {
+            Some(content) => Ok(content),
+            None => Ok(self.repo.objects.read_blob(oid)?),
+        }
+    }
+
+    /// What makes the files.
+    pub(super) const fn maker(&self) -> Maker<'a> {
+        Maker { disk: self.disk, modes: self.modes, file_mode: self.file_mode }
+    }
+
+    /// Whether the file has other names, whose exec bit is not ours to change.
+    pub(super) fn is_shared(&self, path: &RepoPath) -> Result<bool> {
+        let Some(file) = self.disk.open_file(path)? else { return Ok(false) };
+        Ok(file.metadata().map_err(BaseError::io("look at", self.disk.on_disk(path)))?.nlink() > 1)
+    }
+
+    /// Gives or takes the exec bit of the file in place. Whether there was a file.
+    pub(super) fn set_exec(&self, path: &RepoPath, executable: bool) -> Result<bool> {
+        let Some(file) = self.disk.open_file(path)? else { return Ok(false) };
+        let meta = file.metadata().map_err(BaseError::io("look at", self.disk.on_disk(path)))?;
+        let bits = self.modes.get(path).copied().unwrap_or_else(|| self.maker().with_exec(meta.mode(), executable));
+        file.set_permissions(Permissions::from_mode(bits & 0o777))
+            .map_err(BaseError::io("set the permissions of", self.disk.on_disk(path)))?;
+        Ok(true)
+    }
+}
+
+impl<'a> Maker<'a> {
     /// Writes the new content beside its place; `None` where its folder's place is taken by something else.
-    pub(super) fn stage(&mut self, path: &RepoPath, (mode, oid): (FileMode, Oid)) -> Result<Option<Staged>> {
-        let content = match self.smudged.remove(path) {
-            Some(content) => content,
-            None => self.repo.objects.read_blob(oid)?,
-        };
+    pub(super) fn stage(
+        &self,
+        path: &RepoPath,
+        (mode, oid): (FileMode, Oid),
+        content: &[u8],
+    ) -> Result<Option<Staged<'a>>> {
         let Some(folder) = self.disk.make_folder(path.parent().as_ref())? else { return Ok(None) };
         let temp = format!("{TEMP_PREFIX}{}", IdSource::Random.hex12());
-        let mut staged = Staged { folder, temp, path: path.clone(), file: None, placed: true };
-        if mode == FileMode::Symlink {
+        let mut staged = Staged { disk: self.disk, temp, path: path.clone(), open: None, placed: true };
+        let file = if mode == FileMode::Symlink {
             if content.is_empty() || content.contains(&0) {
                 let what = format!("blob {oid}, the target of the symbolic link {path}");
                 return Err(GitError::Damaged { what }.into());
             }
-            rustix::fs::symlinkat(content.as_slice(), &staged.folder, &staged.temp)
-                .map_err(io("create", self.disk.on_disk(path)))?;
+            rustix::fs::symlinkat(content, &folder, &staged.temp).map_err(io("create", self.disk.on_disk(path)))?;
             staged.placed = false;
+            None
         } else {
-            self.stage_file(&mut staged, &content, mode == FileMode::Executable)?;
-        }
+            Some(self.write_file(&mut staged, &folder, content, mode == FileMode::Executable)?)
+        };
+        staged.open = Some((folder, file));
         Ok(Some(staged))
     }
 
-    fn stage_file(&self, staged: &mut Staged, content: &[u8], executable: bool) -> Result<()> {
-        let path = staged.path.clone();
-        let replaced = self.disk.stat_in(&staged.folder, &path)?;
+    fn write_file(&self, staged: &mut Staged<'_>, folder: &File, content: &[u8], executable: bool) -> Result<File> {
+        let path = &staged.path;
+        let replaced = self.disk.stat_in(folder, path)?;
         let replaced = replaced.filter(|stat| Place::of(Some(stat)) == Place::File);
-        let exact = self.modes.get(&path).copied();
+        let exact = self.modes.get(path).copied();
         // A file that gets its bits later must not be open to others in between; a new one gets them from the umask.
         let at_first = match (replaced.is_some() || exact.is_some(), executable) {
             (true, _) => 0o600,
@@ -103,25 +143,18 @@ impl<'a> Writer<'a> {
             (false, false) => 0o666,
         };
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(&staged.folder, &staged.temp, flags, Mode::from_raw_mode(at_first));
-        let mut file: File = opened.map_err(io("create", self.disk.on_disk(&path)))?.into();
+        let opened = rustix::fs::openat(folder, &staged.temp, flags, Mode::from_raw_mode(at_first));
+        let mut file: File = opened.map_err(io("create", self.disk.on_disk(path)))?.into();
         staged.placed = false;
-        file.write_all(content).map_err(BaseError::io("write", self.disk.on_disk(&path)))?;
+        file.write_all(content).map_err(BaseError::io("write", self.disk.on_disk(path)))?;
         if let Some(replaced) = &replaced {
-            keep_owner(&file, replaced).map_err(io("set the owner of", self.disk.on_disk(&path)))?;
+            keep_owner(&file, replaced).map_err(io("set the owner of", self.disk.on_disk(path)))?;
         }
         if let Some(bits) = exact.or(replaced.map(|r| self.with_exec(r.st_mode, executable))) {
             file.set_permissions(Permissions::from_mode(bits & 0o777))
-                .map_err(BaseError::io("set the permissions of", self.disk.on_disk(&path)))?;
+                .map_err(BaseError::io("set the permissions of", self.disk.on_disk(path)))?;
         }
-        staged.file = Some(file);
-        Ok(())
-    }
-
-    /// Whether the file has other names, whose exec bit is not ours to change.
-    pub(super) fn is_shared(&self, path: &RepoPath) -> Result<bool> {
-        let Some(file) = self.disk.open_file(path)? else { return Ok(false) };
-        Ok(file.metadata().map_err(BaseError::io("look at", self.disk.on_disk(path)))?.nlink() > 1)
+        Ok(file)
     }
 
     /// The bits of a file with exec for those who may read, or for nobody.
@@ -133,57 +166,42 @@ impl<'a> Writer<'a> {
             (false, _) => bits & !0o111,
         }
     }
-
-    /// Gives or takes the exec bit of the file in place. Whether there was a file.
-    pub(super) fn set_exec(&self, path: &RepoPath, executable: bool) -> Result<bool> {
-        let Some(file) = self.disk.open_file(path)? else { return Ok(false) };
-        let meta = file.metadata().map_err(BaseError::io("look at", self.disk.on_disk(path)))?;
-        let bits = self.modes.get(path).copied().unwrap_or_else(|| self.with_exec(meta.mode(), executable));
-        file.set_permissions(Permissions::from_mode(bits & 0o777))
-            .map_err(BaseError::io("set the permissions of", self.disk.on_disk(path)))?;
-        Ok(true)
-    }
 }
 
-impl Staged {
+impl Staged<'_> {
     /// The folder, as it was when the file was made.
-    pub(super) fn folder(&self) -> &File {
-        &self.folder
+    pub(super) fn folder(&self) -> Option<&File> {
+        self.open.as_ref().map(|(folder, _)| folder)
     }
 
     /// When the file was made, by the file system's clock.
     pub(super) fn moment(&self) -> Option<Moment> {
-        Some(Stamp::of(&rustix::fs::fstat(self.file.as_ref()?).ok()?).ctime)
+        let (_, file) = self.open.as_ref()?;
+        Some(Stamp::of(&rustix::fs::fstat(file.as_ref()?).ok()?).ctime)
     }
 
     /// Makes sure that the content survives a loss of power.
-    pub(super) fn sync(&mut self, disk: &WorkTree) -> Result<()> {
-        if let Some(file) = self.file.take() {
-            file.sync_all().map_err(BaseError::io("sync", disk.on_disk(&self.path)))?;
+    pub(super) fn sync(&mut self) -> Result<()> {
+        if let Some((_, Some(file))) = self.open.take() {
+            file.sync_all().map_err(BaseError::io("sync", self.disk.on_disk(&self.path)))?;
         }
         Ok(())
     }
 
-    /// Closes the file: its file system was synced.
-    #[cfg(target_os = "linux")]
+    /// Lets go of folder and file.
     pub(super) fn close(&mut self) {
-        self.file = None;
+        self.open = None;
     }
 
-    /// Moves the file into its place. `false`, and nothing done, where something is there that should not be replaced.
-    pub(super) fn place(mut self, disk: &WorkTree, replace: bool) -> Result<bool> {
+    /// Moves the file into its place in its folder. `false`, and nothing done, where something is there that should not be
+    /// replaced, or where the folder is another one by now.
+    pub(super) fn place(mut self, folder: &File, replace: bool) -> Result<bool> {
         let name = self.path.file_name().to_vec();
-        let plain = || rustix::fs::renameat(&self.folder, &self.temp, &self.folder, name.as_slice());
+        let plain = || rustix::fs::renameat(folder, &self.temp, folder, name.as_slice());
         let renamed = if replace {
             plain()
         } else {
-            match rustix::fs::renameat_with(
-                &self.folder,
-                &self.temp,
-                &self.folder,
-                name.as_slice(),
-                RenameFlags::NOREPLACE,
-            ) {
+            match rustix::fs::renameat_with(folder, &self.temp, folder, name.as_slice(), RenameFlags::NOREPLACE) {
                 // File systems that cannot: the check just before has to do.
                 Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => plain(),
                 other => other,
@@ -191,18 +209,20 @@ impl Staged {
         };
         match renamed {
             Ok(()) => self.placed = true,
-            Err(Errno::EXIST | Errno::ISDIR | Errno::NOTEMPTY) => return Ok(false),
-            Err(e) => return Err(io("write", disk.on_disk(&self.path))(e)),
+            Err(Errno::EXIST | Errno::ISDIR | Errno::NOTEMPTY | Errno::NOENT) => return Ok(false),
+            Err(e) => return Err(io("write", self.disk.on_disk(&self.path))(e)),
         }
         Ok(true)
     }
 }
 
-impl Drop for Staged {
+impl Drop for Staged<'_> {
     fn drop(&mut self) {
-        if !self.placed {
-            // A temporary file that stays is swept by the next restore of this folder; there is nobody to tell.
-            let _ = rustix::fs::unlinkat(&self.folder, &self.temp, AtFlags::empty());
+        if !self.placed
+            && let Ok(Some(folder)) = self.disk.folder(self.path.parent().as_ref())
+        {
+            // A temporary file that stays is seen by no snapshot; there is nobody to tell.
+            let _ = rustix::fs::unlinkat(&folder, &self.temp, AtFlags::empty());
         }
     }
 }

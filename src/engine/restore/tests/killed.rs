@@ -28,16 +28,14 @@ fn apply_part(bench: &Bench, plan: &Plan, items: &[PlanItem]) {
 }
 
 #[test]
-fn files_left_by_a_killed_run_are_removed_by_the_next() {
+fn files_left_by_a_killed_run_are_removed_where_it_is_settled() {
     let bench = Bench::new();
     bench.put("d/f", "two");
     let target = bench.capture();
     bench.put("d/f", "one");
     let plan = bench.plan(&bench.capture(), &target);
     let leftover = format!("d/{TEMP_PREFIX}0123456789ab");
-    bench.put(&leftover, "half");
     bench.apply(&plan).expect("applies");
-    assert!(!bench.exists(&leftover));
     bench.put(&leftover, "half");
     settle_now(&bench, &journal(&plan));
     assert!(!bench.exists(&leftover));
