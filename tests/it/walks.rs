@@ -549,3 +549,17 @@ fn status_says_running_only_of_what_an_agent_goes_on_with() {
     let _fork = repo.session(["fork", "other", "--no-branch"]).success();
     assert_eq!(agent_line(), "generic, not begun");
 }
+
+#[test]
+fn a_refused_line_about_another_session_names_that_session_in_what_to_type() {
+    let repo = repo();
+    let agent = Agent::new(&repo, "a");
+    agent.turn("one", "f", "1");
+    let _back = repo.ask(["rewind", "code"]);
+    agent.turn("two", "f", "2");
+    let first = repo.ask(["show"])["id"].as_str().expect("an id").to_owned();
+    let _fork = repo.ask(["fork", "other", "--no-branch"]);
+    let other = stays(&repo, 1, &["redo", "--session", &first]);
+    assert!(other["hint"].as_str().is_some_and(|h| h.contains(&format!("--session {first}`"))), "{other}");
+    assert_ne!(repo.ask(["show"])["id"], first.as_str(), "the line is needed: the fork is the session meant here");
+}
