@@ -76,6 +76,7 @@ pub enum Command {
     Push(push::Args),
     Pull(pull::Args),
     /// Show where this worktree stands
+    #[command(after_help = "Examples:\n  session status\n  session status --json | jq -r .session.id")]
     Status,
     Doctor(doctor::Args),
     Enable(enable::Args),

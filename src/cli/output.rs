@@ -298,7 +298,7 @@ fn wrapped(message: &str, columns: usize, indent: usize) -> String {
     for (n, line) in message.split('\n').enumerate() {
         let (mut used, mut begun) = (if n == 0 { indent } else { 0 }, false);
         out.push_str(if n == 0 { "" } else { "\n" });
-        for (w, word) in line.split(' ').enumerate() {
+        for (w, word) in unbroken(line, columns).into_iter().enumerate() {
             let width = text::width(word);
             if begun && used + 1 + width > columns && !word.is_empty() {
                 out.push('\n');
@@ -313,6 +313,31 @@ fn wrapped(message: &str, columns: usize, indent: usize) -> String {
         }
     }
     out
+}
+
+/// The words of a line; what stands in backticks is one, as it is there to be copied, unless no line can hold it.
+fn unbroken(line: &str, columns: usize) -> Vec<&str> {
+    let mut words = Vec::new();
+    let mut rest = line;
+    loop {
+        let space = |at: usize| rest[at..].find(' ').map_or(rest.len(), |n| at + n);
+        let mut end = space(0);
+        let is_open = |end: usize| rest[..end].matches('`').count() % 2 == 1;
+        if is_open(end) {
+            let mut whole = end;
+            while whole < rest.len() && is_open(whole) {
+                whole = space(whole + 1);
+            }
+            if !is_open(whole) && text::width(&rest[..whole]) <= columns {
+                end = whole;
+            }
+        }
+        words.push(&rest[..end]);
+        match rest.get(end + 1..) {
+            Some(more) => rest = more,
+            None => return words,
+        }
+    }
 }
 
 impl std::fmt::Debug for Ui {
@@ -381,6 +406,9 @@ mod tests {
         assert_eq!(wrapped("a note that is longer", 12, 6), "a note\nthat is\nlonger");
         assert_eq!(wrapped("  path/that/is/long\nb", 8, 0), "  path/that/is/long\nb");
         assert_eq!(wrapped("fits as it is", 80, 0), "fits as it is");
+        assert_eq!(wrapped("then `to copy`, ends", 11, 0), "then\n`to copy`,\nends");
+        assert_eq!(wrapped("`far too long here` x", 8, 0), "`far too\nlong\nhere` x");
+        assert_eq!(wrapped("an `open one ", 7, 0), "an\n`open\none ");
     }
 
     #[test]

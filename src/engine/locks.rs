@@ -33,8 +33,12 @@ pub fn stale(repo: &Repo) -> Result<Vec<StaleLock>> {
     }
     let mut seen = BTreeSet::new();
     locks.retain(|lock| seen.insert(lock.path.clone()));
-    let now = file_system_now(repo)?;
-    locks.retain(|lock| is_old(&lock.path, now));
+    locks.retain(|lock| lock.path.exists());
+    // Asking for the time takes a file; where nothing can be written there is something to be seen all the same.
+    if !locks.is_empty() {
+        let now = file_system_now(repo)?;
+        locks.retain(|lock| is_old(&lock.path, now));
+    }
     Ok(locks)
 }
 
@@ -80,7 +84,7 @@ fn is_old(path: &Path, now: SystemTime) -> bool {
 /// The present moment by the file system's clock, by which lock files are dated: the time of a file made just now.
 fn file_system_now(repo: &Repo) -> Result<SystemTime> {
     let dir = local::shared_dir(repo)?;
-    let io = || BaseError::io("ask for the time in", &dir);
+    let io = || BaseError::io("make a file, to see how old a lock is, in", &dir);
     let probe = tempfile::Builder::new().prefix(".session-tmp-").tempfile_in(&dir).map_err(io())?;
     Ok(probe.as_file().metadata().and_then(|m| m.modified()).map_err(io())?)
 }

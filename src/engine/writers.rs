@@ -176,7 +176,8 @@ fn parse(note: &str) -> (Option<RefName>, Vec<RefName>) {
 
 /// Locks that are there and that a writer of ours was making when it, or its git, came to its end; or is making now.
 pub fn of_unfinished_updates(repo: &Repo) -> Result<Vec<PathBuf>> {
-    let note = file::read_optional(&local::shared_dir(repo)?.join("refs.lock"))?.unwrap_or_default();
+    // Not by `shared_dir`: looking makes no folder.
+    let note = file::read_optional(&repo.common_dir.join("session").join("refs.lock"))?.unwrap_or_default();
     let (moving, left) = parse(&String::from_utf8_lossy(&note));
     if is_reftable(repo) {
         return Ok(if moving.is_some() { locks_of_reftable(repo) } else { Vec::new() });

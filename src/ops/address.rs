@@ -87,7 +87,14 @@ fn by_turn<'h>(app: &App<'_>, tip: &Tip, history: &'h History, text: &str, turn:
     let wanted = if end { row.end_checkpoint } else { row.start_checkpoint() };
     wanted.and_then(|n| history.number(n)).ok_or_else(|| {
         let what = if end { "is not answered yet" } else { "has no checkpoint of its own" };
-        Failure::new(FailureKind::NotFound, "turn.no-checkpoint", format!("turn {number} {what}")).target(text)
+        let hint = if end {
+            "`session log` shows the checkpoints."
+        } else {
+            "It was answered before its turns were saved here; `session log` shows the checkpoints."
+        };
+        Failure::new(FailureKind::NotFound, "turn.no-checkpoint", format!("turn {number} {what}"))
+            .target(text)
+            .hint(hint)
     })
 }
 
@@ -109,6 +116,8 @@ fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
                 "hour" => 3_600,
                 "day" => 86_400,
                 "week" => 604_800,
+                "month" => 2_592_000,
+                "year" => 31_536_000,
                 _ => return None,
             };
             back(count.checked_mul(unit)?)
@@ -127,6 +136,8 @@ mod tests {
         assert_eq!(moment("10 minutes ago", now), Some(Timestamp::from_seconds(1_000_000 - 600)));
         assert_eq!(moment("an hour ago", now), Some(Timestamp::from_seconds(1_000_000 - 3600)));
         assert_eq!(moment("1970-01-12T13:46:40Z", now), Some(now));
+        assert_eq!(moment("1 month ago", now), Some(Timestamp::from_seconds(1_000_000 - 30 * 86_400)));
+        assert_eq!(moment("2 years ago", now), Some(Timestamp::from_seconds(1_000_000 - 730 * 86_400)));
         assert_eq!(moment("someday", now), None);
         assert_eq!(moment("99999999999999999 weeks ago", now), None);
     }

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::git_install::{self, State};
-use super::{App, Result, pre_push, settle};
+use super::{App, Result, find, pre_push, settle};
 use crate::base::file;
 use crate::base::text::{self, sanitise};
 use crate::engine::locks;
@@ -67,6 +67,7 @@ pub fn run(app: &App<'_>, fix: bool) -> Result<Outcome> {
     let mut findings = Vec::new();
     restore(app, fix, &mut findings)?;
     stale_locks(app, fix, &mut findings)?;
+    damaged(app, &mut findings)?;
     let hooks = hooks(app, &mut findings)?;
     remotes(app, &mut findings)?;
     for (name, ours) in pre_push::branches_and_tags(app)? {
@@ -146,6 +147,22 @@ fn stale_locks(app: &App<'_>, fix: bool, findings: &mut Vec<Finding>) -> Result<
             },
             fixed: removed.contains(&lock.path),
         });
+    }
+    Ok(())
+}
+
+/// Sessions whose newest checkpoint cannot be read.
+fn damaged(app: &App<'_>, findings: &mut Vec<Finding>) -> Result<()> {
+    for found in find::all(app)? {
+        if let Err(e) = found.session {
+            let problem = e.to_string();
+            findings.push(Finding {
+                code: "session.damaged",
+                message: format!("session {} is damaged: {}", found.id, problem.trim_start_matches("damaged: ")),
+                hint: "`git fsck` tells more. Other sessions are not touched by it.".to_owned(),
+                fixed: false,
+            });
+        }
     }
     Ok(())
 }

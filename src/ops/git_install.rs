@@ -208,7 +208,11 @@ impl Plan {
                 agent: "git".to_owned(),
                 path: ".git/config".to_owned(),
                 change: "changed",
-                what: format!("{key}={value}: links follow amended and rebased commits"),
+                what: if is_set {
+                    format!("{key}={value}: taken out")
+                } else {
+                    format!("{key}={value}: links follow amended and rebased commits")
+                },
                 bytes: (Some(before), Some(if is_set { without } else { with })),
             });
         }
@@ -272,7 +276,11 @@ fn insert(app: &App<'_>, dir: &HooksDir, path: &Path, block: &str, kept: &mut Ke
         kept.hooks.retain(|h| h.path != path);
         kept.hooks.push(KeptHook { path, created, aside });
     };
-    let what = "a hook of git: commits make checkpoints";
+    let what = if path.ends_with("pre-push") {
+        "a hook of git: no branch that reaches a checkpoint is pushed"
+    } else {
+        "a hook of git: commits make checkpoints"
+    };
     let Ok(meta) = path.symlink_metadata() else {
         note(true, false);
         let after = Some([SHEBANG, block.as_bytes()].concat());

@@ -16,7 +16,7 @@ use crate::model::{Checkpoint, Kind};
 pub fn run(app: &App<'_>, terms: &Terms) -> Result<Outcome> {
     let started = Started::new(app, terms)?;
     let history = &started.history;
-    let (rewind, movement) = last_rewind(history)?;
+    let (rewind, movement) = last_rewind(history, &terms.same_session(app))?;
     let target = history.number(movement.from).ok_or_else(nothing)?;
     let mut recording = started.recording(app, movement.mode, terms)?;
     let paths = moving::paths(app, &terms.paths)?;
@@ -32,11 +32,11 @@ pub fn run(app: &App<'_>, terms: &Terms) -> Result<Outcome> {
     moving::go(app, recording, history, &destination, Moved { code, chat, foreign: None })
 }
 
-fn last_rewind(history: &History) -> Result<(&Checkpoint, Movement)> {
+fn last_rewind<'h>(history: &'h History, session: &str) -> Result<(&'h Checkpoint, Movement)> {
     match history.redoable() {
         Redoable::Rewind(rewind) => Ok((rewind, rewind.movement.ok_or_else(nothing)?)),
         Redoable::EndedByWork(Some(from)) => Err(nothing().hint(format!(
-            "New work came after the last move. `session rewind code {from}` goes to the state before that move."
+            "New work came after the last move. `session rewind code {from}{session}` goes to the state before that move."
         ))),
         Redoable::EndedByWork(None) | Redoable::Nothing => Err(nothing()),
     }

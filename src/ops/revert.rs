@@ -47,7 +47,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     }
     let tree = match merge::trees(&app.repo.objects, turn.after, present.tree, turn.before)? {
         Merged::Clean(tree) => tree,
-        Merged::Conflicts(paths) => return Err(conflict(options.turn, &paths)),
+        Merged::Conflicts(paths) => return Err(conflict(options.turn, &options.terms.same_session(app), &paths)),
     };
     let skipped = Skipped::default();
     let target = Target { tree, scope: Scope::Full, skipped: &skipped, only: None, leave: &[] };
@@ -66,11 +66,11 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     moving::go(app, recording, history, &destination, Moved { code, chat: None, foreign: Some(foreign) })
 }
 
-fn conflict(turn: u32, paths: &[RepoPath]) -> Failure {
+fn conflict(turn: u32, session: &str, paths: &[RepoPath]) -> Failure {
     let what = text::count(paths.len(), "file");
     let message = format!("later changes touch what turn {turn} did to {what}; nothing was changed");
     let hint = format!(
-        "`session diff turn:{turn} turn:{turn}.end` shows the turn; `session rewind code turn:{turn}` goes back before it."
+        "`session diff turn:{turn} turn:{turn}.end{session}` shows the turn; `session rewind code turn:{turn}{session}` goes back before it."
     );
     Failure::new(FailureKind::Conflict, "revert.conflict", message)
         .target(turn.to_string())

@@ -96,8 +96,12 @@ impl From<&Checkpoint> for Place {
 /// Rewinds.
 ///
 /// # Errors
-/// Nothing further back (1), no such target (3), a choice is needed (6).
+/// Nothing further back (1), paths of a conversation (2), no such target (3), a choice is needed (6).
 pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
+    if options.mode == Mode::Chat && !options.terms.paths.is_empty() {
+        return Err(Failure::new(FailureKind::Usage, "rewind.paths", "a conversation has no paths to pick")
+            .hint("`session rewind code CHECKPOINT -- PATH...` takes files back."));
+    }
     let started = Started::new(app, &options.terms)?;
     let (tip, history) = (&started.tip, &started.history);
     let mut recording = started.recording(app, options.mode, &options.terms)?;

@@ -6,6 +6,7 @@ use super::record::{Purpose, Recording};
 use super::{App, Result};
 use crate::agents::ParsedTurn;
 use crate::base::{RepoPath, text};
+use crate::engine::local;
 use crate::engine::store::Appended;
 use crate::engine::stream::Check;
 use crate::model::session::TitleSource;
@@ -105,6 +106,11 @@ pub fn end(
     last_message: Option<&str>,
 ) -> Result<(Appended, bool)> {
     recording.capture_chat(app, native, transcript, Check::Tail)?;
+    if let Some(file) = transcript.filter(|file| !file.exists()) {
+        // At a session's start there is none yet; after an answer there is.
+        let problem = format!("the transcript {} is not there: the files were saved without it", file.display());
+        local::log(&app.repo, app.now(), &problem)?;
+    }
     adopt_copied_turns(&mut recording, native, None);
     let complete = is_complete(&recording, last_message);
     recording.capture_code(app, None)?;

@@ -109,10 +109,18 @@ impl Desk {
         panic!("the model does not listen");
     }
 
-    /// The agent, in a folder. It runs our binary by the name under which a user has it.
+    /// The agent, in a folder.
     fn agent(&self, cwd: &Path, args: &[&str]) -> Command {
         let program = self.agents.join("bin/claude");
-        let mut command = self.repo.sandbox.command(program.to_str().expect("a path in UTF-8"), cwd);
+        let mut command = self.equipped(program.to_str().expect("a path in UTF-8"), cwd);
+        command.arg("-p").args(args).args(["--permission-mode", "bypassPermissions", "--output-format", "json"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// A program in the environment of the agent, which runs our binary by the name under which a user has it.
+    pub fn equipped(&self, program: &str, cwd: &Path) -> Command {
+        let mut command = self.repo.sandbox.command(program, cwd);
         let ours = Path::new(env!("CARGO_BIN_EXE_session")).parent().expect("a folder");
         let path = std::env::var_os("PATH").expect("PATH is set");
         let folders = [ours.to_owned(), self.agents.join("bin")].into_iter().chain(std::env::split_paths(&path));
@@ -127,8 +135,6 @@ impl Desk {
         ] {
             command.env(name, value);
         }
-        command.arg("-p").args(args).args(["--permission-mode", "bypassPermissions", "--output-format", "json"]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
@@ -154,7 +160,7 @@ impl Desk {
         Self::said(&mut self.agent(self.repo.path(), &[&self.whole(prompt), "--resume", session]))
     }
 
-    fn whole(&self, prompt: &str) -> String {
+    pub fn whole(&self, prompt: &str) -> String {
         prompt.replace("@/", &format!("{}/", self.repo.path().display()))
     }
 

@@ -130,6 +130,8 @@ fn the_others_are_whole(repo: &TestRepo, whole: &str, listed_as_damaged: bool) {
     for verb in read {
         let _whole = repo.session([verb]).success();
     }
+    let found = repo.session(["doctor", "--json"]).json()["findings"].to_string();
+    assert_eq!(found.contains("session.damaged") && found.contains(NATIVE), listed_as_damaged, "{found}");
     repo.write("f", "four");
     let saved = repo.session(["save", "--json"]).success().json();
     assert_eq!((saved["session"].as_str(), saved["saved"].as_bool()), (Some(whole), Some(true)));
@@ -344,4 +346,14 @@ fn resume_gives_back_a_transcript_that_is_gone_or_was_cut_and_takes_one_that_gre
         }
         assert_eq!(fs::read(repo.talk()).ok(), before, "{what}: the agent's own file is never changed");
     }
+}
+
+#[test]
+fn where_the_only_session_is_damaged_the_list_does_not_say_that_there_is_none() {
+    let repo = TestRepo::new();
+    repo.two_turns();
+    damage(&repo.loose(&head(NATIVE)), "garbage");
+    let out = repo.session(["list"]).success();
+    assert!(out.stderr.contains(NATIVE) && out.stderr.contains("No session here can be read"), "{out}");
+    assert!(!out.stderr.contains("No saved sessions"), "{out}");
 }

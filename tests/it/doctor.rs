@@ -188,3 +188,16 @@ fn what_hooks_logged_is_shown_and_is_no_finding() {
     assert_eq!(code, 0);
     assert!(said["log"][0].as_str().expect("a line").contains("nonsense"), "{said}");
 }
+
+#[test]
+fn looking_makes_no_file_and_needs_none() {
+    let repo = TestRepo::new();
+    let before = repo.everything();
+    let _looked = repo.session(["doctor"]).success();
+    assert_eq!(repo.everything(), before);
+    assert!(!repo.at(".git/session").exists());
+    // No folder of ours can be made, also where the tests run as root.
+    repo.write(".git/session", "in the way");
+    let (code, said) = doctor(&repo, &[]);
+    assert_eq!((code, &said["ok"]), (0, &true.into()), "{said}");
+}

@@ -427,4 +427,9 @@ fn hooks_are_told_of_and_a_dry_run_shows_them() {
     assert!(!out.stdout.contains("hooks/post-commit") && !repo.at(".git/hooks/post-commit").exists());
     let out = repo.session(["enable"]).success();
     assert!(out.stdout.contains(".git/hooks/post-commit") && out.stdout.contains(".git/config"), "{out}");
+    let told = |out: &str, path: &str, what: &str| out.lines().any(|l| l.contains(path) && l.contains(what));
+    assert!(told(&out.stdout, "hooks/pre-push", "is pushed") && told(&out.stdout, "config", "links follow"), "{out}");
+    assert!(!told(&out.stdout, "hooks/pre-push", "commits make checkpoints"), "{out}");
+    let out = repo.session(["disable"]).success();
+    assert!(told(&out.stdout, ".git/config", "taken out"), "{out}");
 }

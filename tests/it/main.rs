@@ -4,6 +4,7 @@
 mod addresses;
 mod agents_real;
 mod agents_state;
+mod agents_terminal;
 mod architecture;
 mod bad_hooks;
 mod bad_input;

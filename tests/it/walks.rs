@@ -505,3 +505,61 @@ fn the_end_of_a_session_closes_its_open_turn() {
     assert_eq!(repo.kinds(), ["turn-start", "turn-end"]);
     assert!(repo.checkpoints()[1]["files"] == 1);
 }
+
+#[test]
+fn a_conversation_has_no_paths_to_pick() {
+    let repo = repo();
+    let agent = Agent::with_transcript(&repo, "a");
+    agent.turn("one", "f", "1");
+    let error = stays(&repo, 2, &["rewind", "chat", "turn:1", "--", "f"]);
+    assert_eq!(error["code"], "rewind.paths", "{error}");
+}
+
+#[test]
+fn what_a_redo_goes_to_is_told_by_the_turn_that_it_lies_after() {
+    let repo = repo();
+    let agent = Agent::with_transcript(&repo, "a");
+    agent.turn("one", "f", "1");
+    agent.append("{\"role\":\"assistant\",\"content\":\"late\"}\n");
+    assert_eq!(agent.hook("turn-end", &json!({})), "");
+    assert_eq!(repo.kinds(), ["turn-start", "turn-end", "tail"]);
+    let _back = repo.session(["rewind", "code"]).success();
+    let redone = repo.session(["redo"]).success();
+    assert!(redone.stdout.starts_with("Redone: code to checkpoint 3 (after turn 1)."), "{redone}");
+    agent.append("{\"role\":\"assistant\",\"content\":\"later\"}\n");
+    agent.leave();
+    assert_eq!(repo.kinds().last().map(String::as_str), Some("end"));
+    let _back = repo.session(["rewind", "code", "1"]).success();
+    let redone = repo.session(["redo"]).success();
+    assert!(redone.stdout.contains("(when the agent ended)"), "{redone}");
+}
+
+#[test]
+fn status_says_running_only_of_what_an_agent_goes_on_with() {
+    let repo = repo();
+    let agent_line = || {
+        let out = repo.session(["status"]).success().stdout;
+        out.lines().find_map(|l| l.trim_start().strip_prefix("agent  ").map(str::to_owned)).expect("a line")
+    };
+    let _saved = repo.session(["save", "mine"]).success();
+    assert_eq!(agent_line(), "none");
+    let agent = Agent::new(&repo, "a");
+    agent.turn("one", "f", "1");
+    assert_eq!(agent_line(), "generic, running");
+    let _fork = repo.session(["fork", "other", "--no-branch"]).success();
+    assert_eq!(agent_line(), "generic, not begun");
+}
+
+#[test]
+fn a_refused_line_about_another_session_names_that_session_in_what_to_type() {
+    let repo = repo();
+    let agent = Agent::new(&repo, "a");
+    agent.turn("one", "f", "1");
+    let _back = repo.ask(["rewind", "code"]);
+    agent.turn("two", "f", "2");
+    let first = repo.ask(["show"])["id"].as_str().expect("an id").to_owned();
+    let _fork = repo.ask(["fork", "other", "--no-branch"]);
+    let other = stays(&repo, 1, &["redo", "--session", &first]);
+    assert!(other["hint"].as_str().is_some_and(|h| h.contains(&format!("--session {first}`"))), "{other}");
+    assert_ne!(repo.ask(["show"])["id"], first.as_str(), "the line is needed: the fork is the session meant here");
+}

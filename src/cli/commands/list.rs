@@ -34,7 +34,13 @@ pub fn run(context: &mut Context, args: &Args) -> Result<u8> {
     }
     context.show("list", &outcome, |ui, o| {
         if o.sessions.is_empty() {
-            ui.note("No saved sessions. `session save` makes one; `session enable` saves every turn of your agent.");
+            if o.corrupt.is_empty() {
+                ui.note(
+                    "No saved sessions. `session save` makes one; `session enable` saves every turn of your agent.",
+                );
+            } else {
+                ui.note("No session here can be read. `git fsck` tells more.");
+            }
             return;
         }
         let theme = ui.theme();

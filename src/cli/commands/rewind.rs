@@ -201,7 +201,8 @@ fn what_it_is(place: &rewind::Place) -> String {
     let title = text::truncate(&text::sanitise(&place.title), 60);
     let what = match (place.kind, place.turn) {
         (Kind::TurnStart, Some(turn)) => format!("before turn {turn}"),
-        (Kind::TurnEnd, Some(turn)) => format!("after turn {turn}"),
+        (Kind::TurnEnd | Kind::Tail, Some(turn)) => format!("after turn {turn}"),
+        (Kind::End, _) => "when the agent ended".to_owned(),
         (Kind::PreRewind, _) => return "the state before that move".to_owned(),
         (kind, _) => kind.to_string(),
     };

@@ -6,7 +6,7 @@ use crate::ops::{Failure, FailureKind, Result};
 /// Run a line as it is typed in an agent
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  session slash \"/rewind code 3\"\n  session slash /sessions\n\nLines: /rewind [code|chat|both] [CHECKPOINT], /redo, /fork [TITLE], /sessions, /save [TITLE], /status, /log, /diff,\n/show, /resume [SESSION]; each also as /session:NAME."
+    after_help = "Examples:\n  session slash \"/rewind code 3\"\n  session slash /sessions\n\nLines: /rewind [code|chat|both] [CHECKPOINT], /redo, /fork [TITLE], /sessions, /save [TITLE],\n/status, /log, /diff, /show, /resume [SESSION]; each also as /session:NAME."
 )]
 pub struct Args {
     /// The line

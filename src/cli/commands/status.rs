@@ -4,6 +4,7 @@ use crate::base::text::{self, sanitise};
 use crate::cli::render::time::when;
 use crate::cli::theme::paint;
 use crate::cli::{Context, Ui};
+use crate::model::Kind;
 use crate::ops::{Result, status};
 
 /// Shows where this worktree stands.
@@ -25,7 +26,14 @@ fn tell(ui: &mut Ui, o: &status::Outcome) {
             let title = sanitise(s.title.as_deref().unwrap_or("(untitled)"));
             line("session", format!("{}  {}", paint(theme.id, &s.id.to_string()), paint(theme.title, &title)));
             let model = s.model.as_ref().map(|m| format!(", {}", sanitise(m))).unwrap_or_default();
-            line("agent", format!("{}{model}, {}", sanitise(&s.agent), o.state));
+            let state = match (s.agent.as_str(), s.checkpoint.kind) {
+                ("none", _) => "",
+                // Nobody has gone on with it yet.
+                (_, Kind::Fork) => ", not begun",
+                _ if o.state == "running" => ", running",
+                _ => ", idle",
+            };
+            line("agent", format!("{}{model}{state}", sanitise(&s.agent)));
             let tokens = s.usage.input + s.usage.output + s.usage.cache_read + s.usage.cache_write;
             line("turns", format!("{}, {tokens} tokens", s.turns));
             let c = &s.checkpoint;

@@ -23,6 +23,7 @@ pub fn play(teller: &mut Teller<'_>, scratch: &Scratch, clock: &Clock) -> Result
     story.typed_in_the_agent(&player, &after)?;
     story.your_own_edit(&after)?;
     story.chat(&player)?;
+    story.one_turn()?;
     story.fork(&after)?;
     story.plain_git(&player)?;
     if GitState::of(scratch)? != git {
@@ -164,6 +165,18 @@ impl Story<'_, '_, '_> {
         }
         self.teller.holds("the agent's own file is untouched");
         self.run("session redo")
+    }
+
+    fn one_turn(&mut self) -> Result<()> {
+        self.teller.heading("One turn is taken back, later ones stay");
+        let before = self.scratch.listing()?;
+        self.run("session revert 2")?;
+        let changed: Vec<String> = self.scratch.listing()?.since(&before).into_iter().map(|(_, path)| path).collect();
+        if changed != ["draft.txt", "test.sh"] {
+            return Err(wrong(format!("turn 2 taken back changed {}", changed.join(", "))));
+        }
+        self.teller.holds("test.sh is gone, draft.txt is back, and greet.sh shouts as since turn 3");
+        Ok(())
     }
 
     fn fork(&mut self, [_, first, _, _]: &[Listing; 4]) -> Result<()> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::ops::choice::Foreign;
+use crate::ops::{App, Caller};
 
 /// What holds for every move.
 #[derive(Clone, Debug, Default)]
@@ -21,4 +22,14 @@ pub struct Terms {
     pub head: bool,
     /// Go on although a merge or rebase is under way, or the target is empty.
     pub force: bool,
+}
+
+impl Terms {
+    /// What a line to type has to add to mean the same session; nothing in an agent, whose lines mean its own.
+    pub fn same_session(&self, app: &App<'_>) -> String {
+        match &self.session {
+            Some(session) if app.caller == Caller::Explicit => format!(" --session {session}"),
+            _ => String::new(),
+        }
+    }
 }
