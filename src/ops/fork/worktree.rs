@@ -7,7 +7,7 @@ use crate::engine::plan::Target;
 use crate::engine::store::Tip;
 use crate::engine::{layout, plan, restore, snapshot};
 use crate::git::{FileMode, Oid, RefName, Repo, tree, worktree};
-use crate::model::Scope;
+use crate::model::{Scope, Skipped};
 use crate::ops::{App, Failure, FailureKind, Result, moving};
 
 /// A place where a worktree may be made.
@@ -63,8 +63,8 @@ impl Site {
         worktree::fill_index(&there)?;
         worktree::copy_sparse(&app.repo, &there, base)?;
         let present = snapshot::take(&there, None, &app.snapshot_options(None)?, app.progress)?;
-        let skipped = layout::read_skipped(&app.repo.objects, point.checkpoint.meta_tree)?;
-        // Nothing else is here: a partial checkpoint stands for its whole tree.
+        // Nothing else is here: a partial checkpoint, and what was left out of one, stands for its whole tree.
+        let skipped = Skipped::default();
         let target = Target { tree: point.code_tree, scope: Scope::Full, skipped: &skipped, only: None, leave: &[] };
         let modes = layout::read_modes(&app.repo.objects, point.checkpoint.meta_tree)?;
         let mut plan = plan::make(&there, &present, &target)?;
