@@ -272,10 +272,7 @@ pub fn git_goes_on(repo: &TestRepo) {
     let locks: Vec<String> = locks.into_iter().filter(|path| path.ends_with(".lock")).collect();
     if !locks.is_empty() {
         age(&locks);
-        repo.write("after-the-death", "x");
         let _freed = repo.session(["save"]).success();
-        repo.remove("after-the-death");
-        let _news = repo.session(["save"]).success();
     }
     repo.git(["commit", "--quiet", "--allow-empty", "--message=mine"]);
     repo.git(["pack-refs", "--all"]);
