@@ -90,11 +90,11 @@ pub fn clean(repo: &Repo, paths: &[RepoPath]) -> Result<Vec<Option<Oid>>> {
     Ok(ids)
 }
 
-/// Whether `git hash-object` ended for a reason that lies in one file or its driver.
+/// Whether `git hash-object` ended for a reason that lies in one file or its driver, and not in the repository. What a
+/// driver, or git of a driver that went away, says has no form; what git says of its objects has.
 fn failed_for_a_file(out: &Output) -> bool {
-    let of_files: [&[u8]; 3] = [b": clean filter '", b"could not open '", b"failed to encode '"];
-    let mut fatal = out.stderr.lines().filter_map(|line| line.strip_prefix(b"fatal: "));
-    fatal.any(|said| of_files.iter().any(|text| said.find(text).is_some()))
+    let of_objects: [&[u8]; 3] = [b"to database", b"into database", b"No space left on device"];
+    out.code == Some(128) && !of_objects.iter().any(|text| out.stderr.find(text).is_some())
 }
 
 /// A path as a line of input; git unquotes one that begins with `"`.
@@ -159,6 +159,17 @@ fn contents(out: &[u8], mark: &str, wanted: &[(RepoPath, FileMode, Oid)]) -> Opt
 mod tests {
     use super::*;
     use crate::git::matrix::Bench;
+
+    #[test]
+    fn what_git_cannot_store_lies_in_no_file() {
+        let ended = |code, stderr: &str| Output { code, stdout: Vec::new(), stderr: stderr.as_bytes().to_vec() };
+        assert!(failed_for_a_file(&ended(Some(128), "fatal: a: clean filter 'x' failed\n")));
+        assert!(failed_for_a_file(&ended(Some(128), "fatal: the remote end hung up unexpectedly\n")));
+        let denied = "error: insufficient permission for adding an object to repository database\nfatal: Unable to add a to database\n";
+        assert!(!failed_for_a_file(&ended(Some(128), denied)));
+        assert!(!failed_for_a_file(&ended(Some(128), "fatal: write error: No space left on device\n")));
+        assert!(!failed_for_a_file(&ended(Some(1), "")) && !failed_for_a_file(&ended(None, "")));
+    }
 
     #[test]
     fn files_with_a_driver_go_through_it_both_ways() {

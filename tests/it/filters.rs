@@ -273,6 +273,31 @@ fn a_driver_that_is_not_required_and_fails_leaves_the_bytes_as_they_are_as_in_gi
 }
 
 #[test]
+fn in_whatever_way_a_driver_fails_and_whatever_the_name_only_its_files_are_left_out() {
+    let repo = TestRepo::new();
+    repo.git(["config", "filter.lfs.required", "true"]);
+    repo.write(".gitattributes", "*.bin filter=lfs\n");
+    let names: [&[u8]; 3] = [b"a.bin", b"\"two words.bin", b"line\nend \xff.bin"];
+    for name in names {
+        repo.write(name, "x");
+    }
+    repo.write("f", "1");
+    // Not there, ending at once, ending after a while, speaking another language.
+    for process in ["git-lfs-missing filter-process", "/nowhere/x", "false", "sleep 0.1", "cat"] {
+        repo.git(["config", "filter.lfs.process", process]);
+        repo.write("f", process);
+        let saved = repo.ask(["save"]);
+        let failed = left_out(&saved);
+        assert!(failed.len() == 3 && failed.iter().all(|(_, why)| why == "filter-failed"), "{process}: {saved:#}");
+        assert_eq!(repo.git(["show", &format!("{}^1:f", repo.session_ref())]), process);
+    }
+    repo.git(["config", "--unset", "filter.lfs.process"]);
+    repo.git(["config", "filter.lfs.clean", "cat"]);
+    assert_eq!(left_out(&repo.ask(["save"])), []);
+    repo.assert_sound();
+}
+
+#[test]
 fn a_driver_that_fails_for_all_of_many_files_is_not_asked_for_each() {
     let mut repo = TestRepo::new();
     with_driver(&repo);
