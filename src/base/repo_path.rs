@@ -128,7 +128,7 @@ pub fn escape(bytes: &[u8]) -> String {
 }
 
 /// The inverse of [`escape`]; an unknown escape stays as it is.
-fn unescape(text: &str) -> Vec<u8> {
+pub fn unescape(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;

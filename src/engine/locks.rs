@@ -76,13 +76,13 @@ pub fn remove_stale(repo: &Repo, found: &[StaleLock], _held: &Writers<'_>) -> Re
     Ok(gone)
 }
 
-fn is_old(path: &Path, now: SystemTime) -> bool {
+pub(super) fn is_old(path: &Path, now: SystemTime) -> bool {
     let written = std::fs::metadata(path).and_then(|m| m.modified());
     written.is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age > STALE))
 }
 
 /// The present moment by the file system's clock, by which lock files are dated: the time of a file made just now.
-fn file_system_now(repo: &Repo) -> Result<SystemTime> {
+pub(super) fn file_system_now(repo: &Repo) -> Result<SystemTime> {
     let dir = local::shared_dir(repo)?;
     let io = || BaseError::io("make a file, to see how old a lock is, in", &dir);
     let probe = tempfile::Builder::new().prefix(".session-tmp-").tempfile_in(&dir).map_err(io())?;

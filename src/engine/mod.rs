@@ -3,6 +3,7 @@
 pub mod diverged;
 pub mod error;
 pub mod foreign;
+pub mod half_added;
 pub mod history;
 pub mod journal;
 pub mod layout;

@@ -55,8 +55,14 @@ impl<'r> Writers<'r> {
                 left.push(name);
             }
         }
-        let mut writers = Self { repo, lock, until, after_death, left, noted: String::new() };
+        let noted = note.lines().filter(|line| !line.starts_with(LEFT)).map(|line| format!("{line}\n")).collect();
+        let mut writers = Self { repo, lock, until, after_death, left, noted };
         writers.remove_left()?;
+        if after_death {
+            writers.remove_stale(&locks_of_reftable(repo))?;
+            after_death = !locks_of_reftable(repo).is_empty();
+            writers.after_death = after_death;
+        }
         if !note.is_empty() && !after_death {
             writers.note("")?;
         }
@@ -137,12 +143,15 @@ impl<'r> Writers<'r> {
     }
 
     fn remove_if_stale(&mut self, name: &RefName) -> Result<()> {
-        let locks = self.locks(name);
+        self.remove_stale(&self.locks(name))
+    }
+
+    fn remove_stale(&mut self, locks: &[PathBuf]) -> Result<()> {
         if !locks.is_empty() {
             // Written anew, our own lock file tells the moment by the file system's clock.
             self.note(&self.noted.clone())?;
         }
-        for path in &locks {
+        for path in locks {
             let age = std::fs::metadata(path)
                 .and_then(|m| m.modified())
                 .ok()
@@ -172,6 +181,18 @@ fn parse(note: &str) -> (Option<RefName>, Vec<RefName>) {
     let name = |text: &str| RefName::from_git(text).ok();
     let moving = note.lines().next().filter(|line| !line.starts_with(LEFT)).and_then(name);
     (moving, note.lines().filter_map(|line| line.strip_prefix(LEFT)).filter_map(name).collect())
+}
+
+/// Removes what a death left, once it is old, also where no ref is to be moved: the user's own git waits for it.
+pub fn free(repo: &Repo) -> Result<()> {
+    if of_unfinished_updates(repo)?.is_empty() {
+        return Ok(());
+    }
+    match Writers::acquire(repo, Duration::ZERO) {
+        // Somebody is moving a ref this moment.
+        Ok(_) | Err(super::Error::Base(crate::base::Error::Locked { .. })) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Locks that are there and that a writer of ours was making when it, or its git, came to its end; or is making now.

@@ -7,12 +7,16 @@ use std::time::Duration;
 
 use bstr::{BString, ByteSlice as _};
 
-use super::cli::Git;
+use super::cli::{Git, failure};
 use super::{Error, FileMode, Oid, Repo, Result};
+use crate::base::process::Output;
 use crate::base::{IdSource, RepoPath};
 
 /// A filter may fetch (LFS): longer than git's usual minute.
 const DEADLINE: Duration = Duration::from_secs(600);
+
+/// Each failing file takes a git of its own. A driver that fails for so many is broken for the rest, too.
+const MOST_FAILURES: usize = 32;
 
 /// What the user set about line ends does not count: the driver alone runs. Attributes (`text`, `eol`) still do, in git.
 const AS_THEY_ARE: [&str; 4] = ["-c", "core.autocrlf=false", "-c", "core.eol=lf"];
@@ -50,23 +54,47 @@ pub fn filtered<'p>(repo: &Repo, paths: &'p [RepoPath]) -> Result<Vec<&'p RepoPa
     Ok(paths.iter().zip(values).filter(|(_, value)| drivers.contains(value.as_bstr())).map(|(path, _)| path).collect())
 }
 
-/// The blobs that git stores for these files of the work tree (`git hash-object -w --stdin-paths`), in order.
-pub fn clean(repo: &Repo, paths: &[RepoPath]) -> Result<Vec<Oid>> {
-    if paths.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut input = Vec::new();
-    for path in paths {
-        push_line(&mut input, path.as_bytes());
-    }
+/// The blobs that git stores for these files of the work tree (`git hash-object -w --stdin-paths`), in order. `None` where
+/// the driver of a file fails and is required, or the file cannot be read: git would store nothing for it either.
+pub fn clean(repo: &Repo, paths: &[RepoPath]) -> Result<Vec<Option<Oid>>> {
     let attempted = "filter files into the repository";
-    let hash = ["hash-object", "-w", "--stdin-paths"];
-    let out = Git::new(repo).args(AS_THEY_ARE).args(hash).stdin(input).deadline(DEADLINE).run(attempted)?;
-    let ids: Vec<Oid> = out.lines().map(|line| Oid::parse(&line.to_str_lossy())).collect::<Result<_>>()?;
-    if ids.len() != paths.len() {
-        return Err(Error::Git { attempted: attempted.to_owned(), said: "not one object for each file".to_owned() });
+    let mut ids: Vec<Option<Oid>> = Vec::with_capacity(paths.len());
+    let mut failures = 0;
+    while ids.len() < paths.len() {
+        let mut input = Vec::new();
+        for path in &paths[ids.len()..] {
+            push_line(&mut input, path.as_bytes());
+        }
+        let hash = ["hash-object", "-w", "--stdin-paths"];
+        let out = Git::new(repo).args(AS_THEY_ARE).args(hash).stdin(input).deadline(DEADLINE).output()?;
+        for line in out.stdout.lines() {
+            ids.push(Some(Oid::parse(&line.to_str_lossy())?));
+        }
+        // git ends at the first file that fails; the files behind it are still to be asked for.
+        match (out.ok(), ids.len() < paths.len()) {
+            (true, false) => {}
+            (false, true) if failed_for_a_file(&out) => {
+                ids.push(None);
+                failures += 1;
+                if failures == MOST_FAILURES {
+                    ids.resize(paths.len(), None);
+                }
+            }
+            (false, _) => return Err(failure(attempted, &out)),
+            (true, true) => {
+                let said = "not one object for each file".to_owned();
+                return Err(Error::Git { attempted: attempted.to_owned(), said });
+            }
+        }
     }
     Ok(ids)
+}
+
+/// Whether `git hash-object` ended for a reason that lies in one file or its driver, and not in the repository. What a
+/// driver, or git of a driver that went away, says has no form; what git says of its objects has.
+fn failed_for_a_file(out: &Output) -> bool {
+    let of_objects: [&[u8]; 3] = [b"to database", b"into database", b"No space left on device"];
+    out.code == Some(128) && !of_objects.iter().any(|text| out.stderr.find(text).is_some())
 }
 
 /// A path as a line of input; git unquotes one that begins with `"`.
@@ -133,6 +161,17 @@ mod tests {
     use crate::git::matrix::Bench;
 
     #[test]
+    fn what_git_cannot_store_lies_in_no_file() {
+        let ended = |code, stderr: &str| Output { code, stdout: Vec::new(), stderr: stderr.as_bytes().to_vec() };
+        assert!(failed_for_a_file(&ended(Some(128), "fatal: a: clean filter 'x' failed\n")));
+        assert!(failed_for_a_file(&ended(Some(128), "fatal: the remote end hung up unexpectedly\n")));
+        let denied = "error: insufficient permission for adding an object to repository database\nfatal: Unable to add a to database\n";
+        assert!(!failed_for_a_file(&ended(Some(128), denied)));
+        assert!(!failed_for_a_file(&ended(Some(128), "fatal: write error: No space left on device\n")));
+        assert!(!failed_for_a_file(&ended(Some(1), "")) && !failed_for_a_file(&ended(None, "")));
+    }
+
+    #[test]
     fn files_with_a_driver_go_through_it_both_ways() {
         for bench in Bench::all() {
             assert!(!any_configured(&bench.repo()).expect("reads"));
@@ -150,11 +189,12 @@ mod tests {
             assert_eq!(with, [&paths[0], &paths[2], &paths[3]].map(Clone::clone), "{}", bench.kind);
             let cleaned = clean(&repo, &with).expect("filters");
             assert_eq!(cleaned.len(), 3);
-            for oid in &cleaned {
+            for oid in cleaned.iter().flatten() {
                 assert_eq!(repo.objects.read_blob(*oid).expect("reads"), b"t\n", "{}", bench.kind);
             }
             let other = repo.objects.write_blob(b"no line end t").expect("writes");
-            let wanted: Vec<_> = [cleaned[0], other, cleaned[2]].into_iter().zip(with).collect();
+            let first = cleaned[0].expect("filtered");
+            let wanted: Vec<_> = [first, other, cleaned[2].expect("filtered")].into_iter().zip(with).collect();
             let wanted: Vec<_> = wanted.into_iter().map(|(oid, path)| (path, FileMode::File, oid)).collect();
             let texts = smudge(&repo, &wanted).expect("filters");
             assert_eq!(texts, [&b"long-text\n"[..], b"no line end long-text", b"long-text\n"], "{}", bench.kind);

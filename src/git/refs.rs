@@ -2,6 +2,8 @@
 //!
 //! Every update is a compare-and-swap. A store is chosen once, by [`super::Capabilities`].
 
+use std::path::Path;
+
 use super::{Oid, RefName, Result};
 
 /// What a ref must hold for an edit to go through.
@@ -29,6 +31,9 @@ pub struct RefEdit {
 /// Reads and moves refs.
 pub trait RefStore: std::fmt::Debug {
     /// The value of a ref, peeled through symbolic refs; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`super::Error::Damaged`] for one of ours that is there and leads to no object.
     fn read(&self, name: &RefName) -> Result<Option<Oid>>;
 
     /// All refs whose full name starts with `prefix` (which ends in `/`), in the order of their names.
@@ -46,6 +51,22 @@ pub trait RefStore: std::fmt::Debug {
 
     /// Which store this is, for `doctor` and `status`: `libgit2` or `git`.
     fn kind(&self) -> &'static str;
+}
+
+/// The refs below `prefix` that have a file of their own. Only such a one can be broken by itself. A folder that cannot be
+/// read has no more to tell than a listing.
+pub(super) fn loose(common_dir: &Path, prefix: &str) -> Vec<RefName> {
+    let mut names = Vec::new();
+    let mut paths = vec![common_dir.join(prefix)];
+    while let Some(path) = paths.pop() {
+        if let Ok(entries) = std::fs::read_dir(&path) {
+            paths.extend(entries.flatten().map(|entry| entry.path()));
+            continue;
+        }
+        let full = path.strip_prefix(common_dir).ok().and_then(Path::to_str);
+        names.extend(full.and_then(|full| RefName::from_git(full).ok()));
+    }
+    names
 }
 
 #[cfg(test)]
@@ -131,14 +152,17 @@ mod tests {
         let mut lock = place.clone();
         lock.set_extension("lock");
         std::fs::write(lock, "").expect("writes");
-        for content in ["", "not an id\n", "0123\n"] {
+        let nowhere = format!("ref: {}\n", RefName::session_head(ids.session()));
+        for content in ["", "not an id\n", "0123\n", &nowhere] {
             std::fs::write(&place, content).expect("writes");
             for store in stores {
                 let kind = store.kind();
                 assert_eq!(store.list(prefix).expect("lists"), [(name.clone(), head)], "{kind} {content:?}");
                 assert_eq!(store.broken(prefix).expect("lists"), std::slice::from_ref(&broken), "{kind} {content:?}");
+                let read = store.read(&broken);
+                let says = |e: &Error| e.to_string().contains(broken.as_str());
+                assert!(read.as_ref().is_err_and(says), "{kind} {content:?}: {read:?}");
             }
-            assert!(!matches!(repo.refs.read(&broken), Ok(Some(_))), "{content:?}");
         }
         std::fs::remove_file(&place).expect("removes");
         assert!(stores.iter().all(|store| store.broken(prefix).is_ok_and(|found| found.is_empty())));

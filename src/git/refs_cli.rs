@@ -1,5 +1,6 @@
 //! Refs of every format that git knows, by the git command line. Constant cost: one process a call.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use bstr::ByteSlice as _;
@@ -27,9 +28,26 @@ impl CliRefs {
         Git::bare(dir, &self.env)
     }
 
+    /// Where the refs are that all worktrees share.
+    fn common_dir(&self) -> Result<PathBuf> {
+        let common = crate::base::file::read_optional(&self.git_dir.join("commondir"))?;
+        Ok(common.map_or_else(|| self.git_dir.clone(), |path| self.git_dir.join(path.trim_ascii().to_path_lossy())))
+    }
+
     fn git(&self) -> Git {
         Git::at(&self.git_dir, self.work_dir.as_deref(), &self.env)
     }
+}
+
+/// The refs of which git says on standard error that it passes over them.
+fn named_as_broken(stderr: &[u8]) -> Vec<RefName> {
+    let named = |line: &[u8]| {
+        let line = line.to_str().ok()?;
+        let kinds = ["ignoring broken ref ", "ignoring dangling symref "];
+        let (_, name) = kinds.iter().find_map(|kind| line.split_once(kind))?;
+        RefName::from_git(name).ok()
+    };
+    stderr.lines().filter_map(named).collect()
 }
 
 /// The lines of `git update-ref --stdin -z` for one edit.
@@ -50,6 +68,10 @@ impl RefStore for CliRefs {
         let out = self.git().args(["rev-parse", "-q", "--verify", name.as_str()]).output()?;
         match out.code {
             Some(0) => Ok(Some(Oid::parse(&out.stdout.trim_ascii().to_str_lossy())?)),
+            // As where there is none; but this it says.
+            Some(1) if name.as_session_head().is_some() && named_as_broken(&out.stderr).contains(name) => {
+                Err(Error::Damaged { what: format!("{name}: it leads to no object") })
+            }
             Some(1) => Ok(None),
             _ => Err(failure(&format!("read {name}"), &out)),
         }
@@ -71,17 +93,18 @@ impl RefStore for CliRefs {
 
     fn broken(&self, prefix: &str) -> Result<Vec<RefName>> {
         let attempted = format!("list the refs {prefix}");
-        let out = self.git().args(["for-each-ref", "--format=", prefix]).output()?;
+        let out = self.git().args(["for-each-ref", "--format=%(refname)", prefix]).output()?;
         if !out.ok() {
             return Err(failure(&attempted, &out));
         }
-        // git names them on standard error, and only there.
-        let named = |line: &[u8]| {
-            let line = line.to_str().ok()?;
-            let (_, name) = line.split_once("ignoring broken ref ")?;
-            RefName::from_git(name).ok()
-        };
-        let mut broken: Vec<RefName> = out.stderr.lines().filter_map(named).collect();
+        let mut broken = named_as_broken(&out.stderr);
+        // A listing says nothing of a symbolic ref that leads nowhere. Among files it is found; in reftable only by its name.
+        let listed: HashSet<&[u8]> = out.stdout.lines().collect();
+        for name in super::refs::loose(&self.common_dir()?, prefix) {
+            if !listed.contains(name.as_str().as_bytes()) && !broken.contains(&name) && self.read(&name).is_err() {
+                broken.push(name);
+            }
+        }
         broken.sort();
         Ok(broken)
     }

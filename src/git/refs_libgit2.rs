@@ -1,7 +1,6 @@
 //! Refs in the `files` format, by libgit2. Cannot be had for any other format: libgit2 would list nothing without an error
 //! and write refs that git never sees.
 
-use std::path::Path;
 use std::rc::Rc;
 
 use git2::{ErrorClass, ErrorCode};
@@ -64,7 +63,15 @@ impl RefStore for Libgit2Refs {
     fn read(&self, name: &RefName) -> Result<Option<Oid>> {
         match self.repo.refname_to_id(name.as_str()) {
             Ok(oid) => Ok(Some(Oid::from_git2(oid))),
-            Err(e) if e.code() == ErrorCode::NotFound => Ok(None),
+            // It may be there and lead to a ref that is not.
+            Err(e) if e.code() == ErrorCode::NotFound => match self.repo.find_reference(name.as_str()) {
+                Ok(found) if found.kind() == Some(git2::ReferenceType::Symbolic) => {
+                    Err(Error::Damaged { what: format!("{name}: it leads to no object") })
+                }
+                // Made a moment ago.
+                Ok(found) => Ok(found.target().map(Oid::from_git2)),
+                Err(_) => Ok(None),
+            },
             Err(e) if e.class() == ErrorClass::Reference && e.code() == ErrorCode::GenericError => {
                 Err(Error::Damaged { what: format!("{name}: it holds no object id") })
             }
@@ -90,25 +97,10 @@ impl RefStore for Libgit2Refs {
 
     fn broken(&self, prefix: &str) -> Result<Vec<RefName>> {
         let listed = self.list(prefix)?;
-        let common = self.repo.commondir();
-        let mut broken = Vec::new();
-        // Only a loose ref can be broken by itself. A folder that cannot be read has no more to tell than the list.
-        let mut paths = vec![common.join(prefix)];
-        while let Some(path) = paths.pop() {
-            if let Ok(entries) = std::fs::read_dir(&path) {
-                paths.extend(entries.flatten().map(|entry| entry.path()));
-                continue;
-            }
-            let full = path.strip_prefix(common).ok().and_then(Path::to_str);
-            let Some(name) = full.and_then(|full| RefName::from_git(full).ok()) else { continue };
-            if listed.binary_search_by(|(known, _)| known.cmp(&name)).is_ok() {
-                continue;
-            }
-            // One that was made or removed since the listing is sound.
-            if !matches!(self.read(&name), Ok(Some(_))) && path.symlink_metadata().is_ok() {
-                broken.push(name);
-            }
-        }
+        let mut broken = super::refs::loose(self.repo.commondir(), prefix);
+        broken.retain(|name| listed.binary_search_by(|(known, _)| known.cmp(name)).is_err());
+        // One that was made or removed since the listing is sound.
+        broken.retain(|name| self.read(name).is_err());
         broken.sort();
         Ok(broken)
     }

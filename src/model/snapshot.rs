@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::RepoPath;
-use crate::base::repo_path::escape;
+use crate::base::repo_path::{escape, unescape};
 use crate::git::FileMode;
 
 /// Why a path was not taken.
@@ -18,6 +18,8 @@ pub enum SkipReason {
     NestedRepository,
     /// It could not be read.
     Unreadable,
+    /// Its filter driver failed, and is required.
+    FilterFailed,
     /// A name that git refuses (`.GIT`, `git~1`).
     RefusedName,
     /// More untracked files in one folder than we take.
@@ -38,6 +40,13 @@ pub struct SkippedPath {
     /// Its size, where that is the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+}
+
+impl SkippedPath {
+    /// Whether it was there, as a file, and could not be taken.
+    const fn is_unseen(&self) -> bool {
+        matches!(self.reason, SkipReason::Unreadable | SkipReason::Changing | SkipReason::FilterFailed)
+    }
 }
 
 /// The record. Nothing skipped and full scope: the file is absent.
@@ -63,6 +72,17 @@ impl Skipped {
     /// Whether the path, or a folder above it, was left out.
     pub fn covers(&self, path: &RepoPath) -> bool {
         self.covering(path).next().is_some()
+    }
+
+    /// Whether something was there that could not be taken, so that the tree holds what an earlier one had there.
+    pub fn is_unseen(&self, path: &RepoPath) -> bool {
+        self.covering(path).any(SkippedPath::is_unseen)
+    }
+
+    /// Paths of which that is so.
+    pub fn unseen(&self) -> impl Iterator<Item = RepoPath> {
+        let unseen = self.paths.iter().filter(|skipped| skipped.is_unseen());
+        unseen.filter_map(|skipped| RepoPath::new(unescape(&skipped.path)).ok())
     }
 
     /// The records of the path and of folders above it. `.` stands for the files directly at the top.

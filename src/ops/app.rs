@@ -8,7 +8,7 @@ use crate::agents::AgentEnv;
 use crate::base::lock::FileLock;
 use crate::base::progress::Progress;
 use crate::base::{Clock, IdSource, RepoPath, Timestamp};
-use crate::engine::writers::{HASTY, PATIENT, Writers};
+use crate::engine::writers::{self, HASTY, PATIENT, Writers};
 use crate::engine::{local, snapshot};
 use crate::git::Repo;
 
@@ -73,6 +73,7 @@ impl App<'_> {
         lock.set_note(&format!("pid {}", std::process::id()))?;
         if self.caller == Caller::Explicit {
             local::sweep(&self.repo, &path)?;
+            writers::free(&self.repo)?;
         }
         Ok(lock)
     }

@@ -1,6 +1,6 @@
 //! `doctor`: looks for what is wrong or in danger here, says what to do, and with `--fix` does what needs no decision.
 //!
-//! Fixed are interrupted restores and stale locks of ours. Everything else is somebody's decision or somebody else's file.
+//! Fixed are interrupted restores, half made worktrees and stale locks of ours. Everything else is somebody's decision or somebody else's file.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use super::git_install::{self, State};
 use super::{App, Result, find, pre_push, settle};
 use crate::base::file;
 use crate::base::text::{self, sanitise};
-use crate::engine::locks;
+use crate::engine::{half_added, locks};
 use crate::git::hooks_dir::Place;
 use crate::git::remote;
 
@@ -66,6 +66,7 @@ pub struct Outcome {
 pub fn run(app: &App<'_>, fix: bool) -> Result<Outcome> {
     let mut findings = Vec::new();
     restore(app, fix, &mut findings)?;
+    half_added_worktree(app, fix, &mut findings)?;
     stale_locks(app, fix, &mut findings)?;
     damaged(app, &mut findings)?;
     let hooks = hooks(app, &mut findings)?;
@@ -124,6 +125,24 @@ fn restore(app: &App<'_>, fix: bool, findings: &mut Vec<Finding>) -> Result<()> 
         message,
         hint: "`session doctor --fix`, or the next command that writes, finishes it or takes it back.".to_owned(),
         fixed: fix && !settle::pending(app),
+    });
+    Ok(())
+}
+
+fn half_added_worktree(app: &App<'_>, fix: bool, findings: &mut Vec<Finding>) -> Result<()> {
+    let Some(half) = half_added::find(&app.repo)? else { return Ok(()) };
+    if !half.is_old(&app.repo)? {
+        return Ok(());
+    }
+    if fix {
+        let _lock = app.lock_worktree()?;
+        half.take_away(&app.repo)?;
+    }
+    findings.push(Finding {
+        code: "worktree.unfinished",
+        message: format!("a fork died while git added its worktree at {}", sanitise(&half.path.display().to_string())),
+        hint: "`session doctor --fix`, or the next fork, takes away what is there of it.".to_owned(),
+        fixed: fix,
     });
     Ok(())
 }

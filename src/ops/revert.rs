@@ -103,7 +103,7 @@ impl Turn {
             let known = match (change.old, change.new) {
                 (None, _) => was_looked_at(start.scope, &skipped_before, &change.path),
                 (_, None) => was_looked_at(end.scope, &skipped_after, &change.path),
-                _ => true,
+                _ => !skipped_before.is_unseen(&change.path) && !skipped_after.is_unseen(&change.path),
             };
             if !known {
                 edits.push((change.path, change.new));

@@ -168,7 +168,7 @@ fn only(folder: PathBuf, ending: &str) -> PathBuf {
 #[test]
 fn what_we_keep_beside_the_repository_can_be_damaged() {
     let kept = Kept::new(Shape::PLAIN);
-    for name in ["stat-cache", "current", "lock", "refs.lock", "label", "log/hooks.log", "log"] {
+    for name in ["stat-cache", "net-changes", "current", "lock", "refs.lock", "label", "log/hooks.log", "log"] {
         kept.meet(name, &|repo| repo.at(format!(".git/session/{name}")), &[]);
     }
     kept.meet("native", &|repo| only(repo.at(".git/session/native"), ""), &[]);
@@ -187,6 +187,14 @@ fn a_facade_can_be_damaged() {
 fn a_session_ref_can_be_damaged() {
     let kept = Kept::new(Shape::PLAIN);
     kept.meet("ref", &|repo| repo.at(format!(".git/{}", head(NATIVE))), &[3, 7]);
+}
+
+#[test]
+fn the_list_of_packed_refs_can_be_damaged() {
+    let kept = Kept::new(Shape::PLAIN);
+    kept.repo.git(["pack-refs", "--all"]);
+    kept.keep();
+    kept.meet("packed-refs", &|repo| repo.at(".git/packed-refs"), &[1, 3, 7]);
 }
 
 #[test]

@@ -119,6 +119,31 @@ fn locks_that_a_death_of_ours_left_on_all_refs_or_on_a_branch_are_ours_to_remove
 }
 
 #[test]
+fn a_lock_that_a_death_of_ours_left_goes_with_the_next_save_also_where_nothing_is_new() {
+    for (ref_format, path) in [("reftable", "reftable/tables.list.lock"), ("files", "refs/heads/fork.lock")] {
+        let repo = repo(Shape { ref_format, ..Shape::PLAIN }, true);
+        repo.git(["config", "reftable.lockTimeout", "10"]);
+        let _first = repo.session(["save"]).success();
+        // It may be that git still runs: what is young stays, and so does what is known of it.
+        repo.write(format!(".git/{path}"), "");
+        repo.write(".git/session/refs.lock", "refs/heads/fork\npid 1\n");
+        for _ in 0..2 {
+            let _nothing_new = repo.session(["save"]).success();
+            assert!(repo.at(format!(".git/{path}")).exists(), "{ref_format}");
+        }
+        lock(&repo, path, 1000);
+        let saved = repo.ask(["save"]);
+        assert_eq!(saved["saved"], false, "{ref_format}");
+        assert!(!repo.at(format!(".git/{path}")).exists(), "{ref_format}");
+        repo.git(["branch", "fork"]);
+        // The next one is git's own.
+        lock(&repo, path, 1000);
+        let _nothing_new = repo.session(["save"]).success();
+        assert!(repo.at(format!(".git/{path}")).exists(), "{ref_format}");
+    }
+}
+
+#[test]
 fn branches_and_tags_that_reach_a_checkpoint_are_found() {
     let repo = repo(Shape::PLAIN, true);
     repo.write("a", "2\n");

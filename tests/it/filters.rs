@@ -4,6 +4,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use serde_json::Value;
+
 use crate::support::agent::Agent;
 use crate::support::repo::{Shape, TestRepo};
 
@@ -151,12 +153,160 @@ fn where_the_driver_fails_nothing_is_stored_in_its_place_and_nothing_is_changed(
         (before.0, repo.git(["for-each-ref", "refs/heads"]))
     );
     assert!(!repo.at(".git/session/journal").exists(), "no restore is left half way");
-    repo.git(["config", "filter.crypt.clean", "false"]);
-    repo.write("a.key", "plainsecret third\n");
-    let refs = repo.all_refs();
-    let error = repo.refused(1, ["save"]);
-    assert!(error["message"].as_str().is_some_and(|m| m.contains("filter")), "{error:#}");
-    assert_eq!(repo.all_refs(), refs);
-    assert_eq!(repo.read("a.key"), b"plainsecret third\n");
     repo.assert_sound();
+}
+
+/// What a save says of the paths that it left out.
+fn left_out(saved: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let skipped = saved["skipped"].as_array().expect("a list");
+    skipped.iter().map(|s| (text(&s["path"]), text(&s["reason"]))).collect()
+}
+
+fn key_failed(names: &[&str]) -> Vec<(String, String)> {
+    names.iter().map(|name| ((*name).to_owned(), "filter-failed".to_owned())).collect()
+}
+
+#[test]
+fn a_file_that_its_driver_fails_for_is_left_out_and_said_and_all_else_is_saved() {
+    for ref_format in ["files", "reftable"] {
+        let repo = TestRepo::of_shape(Shape { ref_format, ..Shape::PLAIN });
+        with_driver(&repo);
+        repo.git(["config", "filter.id.clean", "cat"]);
+        repo.write(".gitattributes", "*.key filter=crypt\n*.id filter=id\n");
+        repo.write("a.key", "plainsecret\n");
+        repo.chmod("a.key", 0o600);
+        repo.write("plain", "1\n");
+        repo.ask(["save"]);
+        let stored = repo.git(["rev-parse", &format!("{}^1:a.key", repo.session_ref())]);
+        // Its key is locked away.
+        let works = repo.git(["config", "filter.crypt.clean"]);
+        repo.git(["config", "filter.crypt.clean", "false"]);
+        repo.write("a.key", "plainsecret second\n");
+        repo.write("new.key", "plainsecret new\n");
+        repo.write("other.id", "with a driver that works\n");
+        repo.write("plain", "2\n");
+        let saved = repo.ask(["save"]);
+        assert_eq!(left_out(&saved), key_failed(&["a.key", "new.key"]), "{ref_format}");
+        let said = repo.session(["show", "--at", "2"]).success().stdout;
+        assert!(said.contains("a.key") && said.contains("its filter driver failed"), "{said}");
+        let code = format!("{}^1", repo.session_ref());
+        assert_eq!(repo.git(["show", &format!("{code}:plain")]), "2");
+        assert_eq!(repo.git(["show", &format!("{code}:other.id")]), "with a driver that works");
+        // The last that is known stays in the tree; nothing stands for what never was taken.
+        assert_eq!(repo.git(["rev-parse", &format!("{code}:a.key")]), stored);
+        assert_eq!(repo.git(["ls-tree", &code, "new.key"]), "");
+        // Files beside it go back; what no checkpoint holds is neither written over nor deleted.
+        repo.write("plain", "3\n");
+        repo.ask(["rewind", "code", "2"]);
+        assert_eq!(repo.read("plain"), b"2\n");
+        let moved = repo.ask(["rewind", "code", "1"]);
+        assert_eq!(moved["files"]["kept"][0][0], "a.key", "said: {moved:#}");
+        assert_eq!((repo.read("plain"), repo.at("other.id").exists()), (b"1\n".to_vec(), false));
+        repo.ask(["redo"]);
+        assert_eq!(repo.read("a.key"), b"plainsecret second\n");
+        assert_eq!(repo.read("new.key"), b"plainsecret new\n");
+        // Once it works again the next save has them; where a checkpoint did not, going there leaves them alone.
+        repo.git(["config", "filter.crypt.clean", &works]);
+        assert_eq!(left_out(&repo.ask(["save"])), []);
+        repo.write("a.key", "plainsecret third\n");
+        repo.write("plain", "4\n");
+        repo.ask(["rewind", "code", "2"]);
+        assert_eq!(repo.read("plain"), b"2\n", "{ref_format}");
+        assert_eq!(repo.read("a.key"), b"plainsecret third\n", "{ref_format}");
+        assert_eq!(repo.read("new.key"), b"plainsecret new\n", "{ref_format}");
+        repo.ask(["rewind", "code", "1"]);
+        assert_eq!(repo.read("a.key"), b"plainsecret\n");
+        // And where the driver fails for what a restore would write over, the whole is refused.
+        repo.write("a.key", "plainsecret fourth\n");
+        repo.ask(["save"]);
+        repo.git(["config", "filter.crypt.clean", "false"]);
+        repo.write("a.key", "plainsecret fifth\n");
+        let before = repo.listing();
+        let error = repo.refused(6, ["rewind", "code", "1"]);
+        assert!(error.to_string().contains("the filter driver failed for what is there now"), "{error:#}");
+        assert_eq!(repo.listing(), before);
+        repo.assert_sound();
+    }
+}
+
+#[test]
+fn in_a_hook_a_driver_that_fails_costs_its_file_and_not_the_checkpoint() {
+    let repo = TestRepo::new();
+    with_driver(&repo);
+    repo.write("a.key", "plainsecret\n");
+    repo.write("plain", "1\n");
+    repo.commit("with a key");
+    repo.git(["config", "filter.crypt.clean", "false"]);
+    let agent = Agent::new(&repo, "a");
+    agent.start();
+    agent.prompt("change them");
+    repo.write("a.key", "plainsecret second\n");
+    repo.write("plain", "2\n");
+    agent.tool(&["a.key", "plain"]);
+    let tool = repo.checkpoints().last().cloned().expect("some");
+    assert_eq!((tool["kind"].as_str(), tool["scope"].as_str()), (Some("tool"), Some("paths")), "{tool:#}");
+    assert_eq!(repo.git(["show", &format!("{}^1:plain", repo.session_ref())]), "2");
+    repo.write("plain", "3\n");
+    agent.end();
+    assert_eq!(repo.git(["show", &format!("{}^1:plain", repo.session_ref())]), "3");
+    let skipped = repo.git(["show", &format!("{}:skipped.json", repo.session_ref())]);
+    assert!(skipped.contains("a.key") && skipped.contains("filter-failed"), "{skipped}");
+    assert_eq!(repo.hook_log(), "");
+    repo.assert_sound();
+}
+
+#[test]
+fn a_driver_that_is_not_required_and_fails_leaves_the_bytes_as_they_are_as_in_git() {
+    let repo = TestRepo::new();
+    repo.git(["config", "filter.x.clean", "false"]);
+    repo.git(["config", "filter.x.smudge", "false"]);
+    repo.write(".gitattributes", "*.x filter=x\n");
+    repo.write("a.x", "one\r\n");
+    let saved = repo.ask(["save"]);
+    assert_eq!(left_out(&saved), []);
+    let oid = repo.git(["hash-object", "--no-filters", "a.x"]);
+    assert_eq!(repo.git(["rev-parse", &format!("{}^1:a.x", repo.session_ref())]), oid);
+    repo.write("a.x", "two\n");
+    repo.ask(["rewind", "code", "1"]);
+    assert_eq!(repo.read("a.x"), b"one\r\n");
+}
+
+#[test]
+fn in_whatever_way_a_driver_fails_and_whatever_the_name_only_its_files_are_left_out() {
+    let repo = TestRepo::new();
+    repo.git(["config", "filter.lfs.required", "true"]);
+    repo.write(".gitattributes", "*.bin filter=lfs\n");
+    let names: [&[u8]; 3] = [b"a.bin", b"\"two words.bin", b"line\nend \xff.bin"];
+    for name in names {
+        repo.write(name, "x");
+    }
+    repo.write("f", "1");
+    // Not there, ending at once, ending after a while, speaking another language.
+    for process in ["git-lfs-missing filter-process", "/nowhere/x", "false", "sleep 0.1", "cat"] {
+        repo.git(["config", "filter.lfs.process", process]);
+        repo.write("f", process);
+        let saved = repo.ask(["save"]);
+        let failed = left_out(&saved);
+        assert!(failed.len() == 3 && failed.iter().all(|(_, why)| why == "filter-failed"), "{process}: {saved:#}");
+        assert_eq!(repo.git(["show", &format!("{}^1:f", repo.session_ref())]), process);
+    }
+    repo.git(["config", "--unset", "filter.lfs.process"]);
+    repo.git(["config", "filter.lfs.clean", "cat"]);
+    assert_eq!(left_out(&repo.ask(["save"])), []);
+    repo.assert_sound();
+}
+
+#[test]
+fn a_driver_that_fails_for_all_of_many_files_is_not_asked_for_each() {
+    let mut repo = TestRepo::new();
+    with_driver(&repo);
+    repo.git(["config", "filter.crypt.clean", "false"]);
+    for n in 0..60 {
+        repo.write(format!("{n}.key"), format!("plainsecret {n}\n"));
+    }
+    let gits = count_gits(&mut repo);
+    let saved = repo.ask(["save"]);
+    assert_eq!(left_out(&saved).len(), 60);
+    assert!(gits() < 45, "{}", gits());
 }

@@ -96,25 +96,76 @@ fn a_fork_with_a_worktree_killed_at_any_point_leaves_this_one_alone() {
     let args = ["fork", "the fork", "--at", "turn:2", "--worktree", "../beside"];
     let deaths = at_every("fork --worktree", 72, &args, &make, &|repo, parent, death| {
         assert_eq!(facts(repo)[2..], parent[2..], "{death}: HEAD, index and files");
-        // What is there of the worktree can be removed by git, whatever it is.
         let beside = repo.sandbox.path().join("beside");
-        let half = Path::exists(&beside);
-        if half {
-            let mut command = repo.sandbox.command("git", repo.path());
-            command.args(["worktree", "remove", "--force", "--force", "../beside"]);
-            if !command.output().expect("git starts").status.success() {
-                std::fs::remove_dir_all(&beside).expect("removes");
-            }
+        // What is there of the worktree is whole for git, whatever is in it.
+        if Path::exists(&beside) {
+            let removed =
+                repo.sandbox.command("git", repo.path()).args(["worktree", "remove", "--force", "../beside"]).output();
+            assert!(removed.expect("git starts").status.success(), "{death}");
         }
-        // Where git died in the midst of adding it, that is git's: it says so, and takes `add -f -f` for an answer.
-        let admin = repo.at(".git/worktrees/beside");
-        if admin.join("locked").exists() {
-            std::fs::remove_dir_all(admin).expect("removes");
-        }
-        repo.git(["worktree", "prune"]);
+        assert_eq!(repo.git(["worktree", "list"]).lines().count(), 1, "{death}");
         is_whole(repo, parent, death);
     });
     assert!(deaths > 12, "{deaths}");
+}
+
+/// A `git` in front of PATH that dies in the midst of adding a worktree, and takes whoever called it along.
+fn git_dies_adding(repo: &mut TestRepo, nth_mkdir: u32) {
+    let shim = repo.sandbox.path().join("shim");
+    let path = std::env::var("PATH").expect("PATH is set");
+    let kill = format!("strace -f -qq -o /dev/null -e trace=mkdir -e inject=mkdir:signal=SIGKILL:when={nth_mkdir}");
+    let add = format!("*'worktree add'*) {kill} git \"$@\"; kill -9 $PPID; exit 137;;");
+    let script = format!("#!/bin/sh\nPATH='{path}'\ncase \"$*\" in {add}\nesac\nexec git \"$@\"\n");
+    repo.write("../shim/git", script);
+    repo.chmod("../shim/git", 0o755);
+    repo.sandbox.set("PATH", format!("{}:{path}", shim.display()));
+}
+
+#[test]
+fn where_git_died_adding_the_worktree_its_path_can_be_had_again() {
+    if !runs("strace", &["-V"]) {
+        return;
+    }
+    let mut half_added = 0;
+    let fork = ["fork", "the fork", "--at", "turn:2", "--worktree", "../beside"];
+    for n in 1..=5 {
+        let (mut repo, parent) = worked_in("files");
+        let path = std::env::var("PATH").expect("PATH is set");
+        git_dies_adding(&mut repo, n);
+        let out = repo.session(fork);
+        assert_eq!(out.code, None, "killed: {out}");
+        repo.sandbox.set("PATH", path);
+        let beside = repo.sandbox.path().join("beside");
+        let lock = repo.at(".git/worktrees/beside/locked");
+        if lock.exists() {
+            half_added += 1;
+            // As long as a git could still be at it, it is left alone.
+            assert!(!repo.session(["doctor"]).stdout.contains("worktree"), "{n}");
+            age(&[lock.display().to_string()]);
+            let doctor = repo.session(["doctor"]).stdout;
+            assert!(doctor.contains("a fork died while git added its worktree"), "{n}: {doctor}");
+            // What somebody put there is not ours to take away.
+            if beside.join(".git").exists() {
+                std::fs::write(beside.join("own"), "x").expect("writes");
+                repo.refused(5, fork);
+                assert!(lock.exists() && beside.join(".git").exists(), "{n}");
+                std::fs::remove_file(beside.join("own")).expect("removes");
+            }
+            if n % 2 == 0 {
+                let fixed = repo.session(["doctor", "--fix"]).success();
+                assert!(!lock.exists(), "{n}: {fixed}");
+                assert!(!repo.session(["doctor"]).success().stdout.contains("worktree"), "{n}");
+            }
+        }
+        repo.ask(fork);
+        assert_eq!(std::fs::read(beside.join("f")).expect("reads"), b"one\n", "{n}");
+        assert!(!lock.exists() && !repo.at(".git/session/adding").exists(), "{n}");
+        repo.git(["-C", "../beside", "status"]);
+        assert_eq!(repo.git(["worktree", "list"]).lines().count(), 2, "{n}");
+        assert_eq!(facts(&repo)[2..], parent[2..], "{n}: HEAD, index and files");
+        repo.assert_sound();
+    }
+    assert!(half_added >= 3, "{half_added}");
 }
 
 #[test]

@@ -374,11 +374,15 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..40)
 }
 
-/// Lives these steps, and looks at the repository at the end.
+/// Lives these steps, and looks at the repository at the end; where there is time, after each of them.
 fn live(steps: &[Step]) {
+    let thorough = std::env::var_os("SESSION_TEST_THOROUGH").is_some();
     let mut world = World::new();
     for step in steps {
         world.take(step);
+        if thorough {
+            world.repo.assert_sound();
+        }
     }
     world.repo.assert_sound();
 }

@@ -29,6 +29,10 @@ pub fn add_bits(repo: &Repo, plan: &mut Plan, present: &Snapshot, target: &Targe
         if target.only.is_some_and(|only| !is_among(path, only)) || is_among(path, target.leave) {
             continue;
         }
+        // Of what could not be taken the bits are not known either.
+        if present.skipped.is_unseen(path) || target.skipped.is_unseen(path) {
+            continue;
+        }
         let entry = tree::lookup(&repo.objects, target.tree, path)?;
         let Some((mode @ (FileMode::File | FileMode::Executable), _)) = entry else { continue };
         let (wanted, have) = (recorded.of(path, mode), now.of(path, mode));

@@ -61,6 +61,8 @@ impl PlanItem {
 pub enum Kept {
     /// The target did not look at this path, or it is outside of a sparse checkout.
     NotLookedAt,
+    /// What is there now could not be taken.
+    Unseen,
     /// The rules of the target ignore it.
     Ignored,
     /// A submodule or nested repository; its content is its own.
@@ -172,6 +174,15 @@ fn sort(repo: &Repo, disk: &WorkTree, present: &Snapshot, target: &Target<'_>) -
             None => items.push(PlanItem::new(change.path, change.old, change.new)),
         }
     }
+    // What is there and could not be taken has no difference to show, yet it is hardly what the target has.
+    for path in present.skipped.unseen() {
+        let has = tree::lookup(&repo.objects, target.tree, &path)?.is_some();
+        let differs = items.iter().any(|item| item.path == path) || kept.iter().any(|(kept, _)| *kept == path);
+        if has && !differs && target.only.is_none_or(|only| is_among(&path, only)) {
+            kept.push((path, Kept::Unseen));
+        }
+    }
+    kept.sort_by(|a, b| a.0.cmp(&b.0));
     Ok((items, kept))
 }
 
@@ -201,7 +212,7 @@ fn was_looked_at(change: &TreeChange, target: &Target<'_>) -> bool {
         Scope::Paths => named || (!is_removal && target.only.is_some()),
         Scope::Tracked => !is_removal,
     };
-    in_scope && !(is_removal && target.skipped.covers(&change.path))
+    in_scope && !target.skipped.is_unseen(&change.path) && !(is_removal && target.skipped.covers(&change.path))
 }
 
 #[cfg(test)]

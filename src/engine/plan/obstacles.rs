@@ -153,6 +153,7 @@ fn phrase(reason: SkipReason) -> &'static str {
         SkipReason::Special => "a special file is in its place",
         SkipReason::NestedRepository => "a nested repository is in its place",
         SkipReason::Unreadable => "what is there now could not be read",
+        SkipReason::FilterFailed => "the filter driver failed for what is there now",
         SkipReason::RefusedName => "git refuses its name",
         SkipReason::TooManyFiles => "its folder holds more new files than a checkpoint takes",
         SkipReason::Changing => "it changes all the time",

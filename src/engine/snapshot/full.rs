@@ -167,7 +167,7 @@ impl Take<'_> {
         }
         unread.sort_by(|a, b| (!self.is_tracked(a), &a.path).cmp(&(!self.is_tracked(b), &b.path)));
         progress.start("reading files", Some(unread.len() as u64));
-        let filtered = self.filtered(&unread)?;
+        let filtered = self.filtered(&unread, folders)?;
         let root = self.repo.work_dir()?;
         for some in unread.chunks(hash::AT_ONCE) {
             progress.advance(some.len() as u64);
@@ -211,7 +211,7 @@ impl Take<'_> {
     }
 
     /// Lets git clean those files that have a filter driver, in one batch; gives their paths.
-    fn filtered(&mut self, unread: &[&Found]) -> Result<HashSet<RepoPath>> {
+    fn filtered(&mut self, unread: &[&Found], folders: &mut Folders) -> Result<HashSet<RepoPath>> {
         if !self.settings.filters {
             return Ok(HashSet::new());
         }
@@ -226,6 +226,12 @@ impl Take<'_> {
         let cleaned = files.into_iter().filter(|f| by_path.contains(&f.path));
         let root = self.repo.work_dir()?;
         for (found, oid) in cleaned.zip(oids) {
+            let Some(oid) = oid else {
+                if let Some(reason) = hash::why_not_filtered(folders, &found.path) {
+                    self.left_out(found, reason);
+                }
+                continue;
+            };
             self.stats.hashed += 1;
             self.stats.hashed_bytes += found.now.stamp.size;
             let unchanged = Stamp::of_path(&found.path.on_disk(root))? == Some(found.now.stamp);

@@ -75,8 +75,9 @@ struct Hinted<'h> {
 }
 
 impl Hinted<'_> {
-    /// Looks at one path and notes what the tree shall hold there. `clean` is its blob where a filter driver made it.
-    fn look(&mut self, path: &RepoPath, clean: Option<Oid>) -> Result<()> {
+    /// Looks at one path and notes what the tree shall hold there. `clean` is what its filter driver, where it
+    /// has one, made of it: nothing, where that failed.
+    fn look(&mut self, path: &RepoPath, clean: Option<Option<Oid>>) -> Result<()> {
         if path.file_name().starts_with(TEMP_PREFIX.as_bytes()) || self.is_in_nested(path)? {
             return Ok(());
         }
@@ -121,11 +122,15 @@ impl Hinted<'_> {
             return self.gone(path, before);
         }
         match clean {
-            Some(oid) => {
+            Some(Some(oid)) => {
                 self.stats.hashed += 1;
                 self.stats.hashed_bytes += now.stamp.size;
                 self.take(&Found { path: path.clone(), known: None, now }, oid, before);
             }
+            Some(None) => match hash::why_not_filtered(&mut self.folders, path) {
+                Some(reason) => self.skip(path, reason, None),
+                None => self.gone(path, before)?,
+            },
             None => match hash::read(&self.repo.objects, &mut self.folders, path, None)? {
                 Content::Read(oid, found) => {
                     self.stats.hashed += 1;
@@ -186,7 +191,7 @@ impl Hinted<'_> {
     }
 
     /// The blobs of those named files that have a filter driver.
-    fn filtered(&self, only: &[RepoPath]) -> Result<BTreeMap<RepoPath, Oid>> {
+    fn filtered(&self, only: &[RepoPath]) -> Result<BTreeMap<RepoPath, Option<Oid>>> {
         if !self.settings.filters {
             return Ok(BTreeMap::new());
         }

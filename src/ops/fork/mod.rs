@@ -115,6 +115,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let _lock = app.lock_worktree()?;
     if !options.dry_run {
         settle::settle(app)?;
+        worktree::clear_half_added(app)?;
     }
     let tip = find::session(app, options.session.as_deref())?;
     if options.switch {

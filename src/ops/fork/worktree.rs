@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use super::made::Made;
 use crate::engine::plan::Target;
 use crate::engine::store::Tip;
-use crate::engine::{layout, plan, restore, snapshot};
+use crate::engine::{half_added, layout, plan, restore, snapshot};
 use crate::git::{FileMode, Oid, RefName, Repo, tree, worktree};
-use crate::model::Scope;
+use crate::model::{Scope, Skipped};
 use crate::ops::{App, Failure, FailureKind, Result, moving};
 
 /// A place where a worktree may be made.
@@ -57,14 +57,26 @@ impl Site {
     /// Makes the worktree through git, then puts the fork point's files into it through the one writer.
     pub fn fill(&self, app: &App<'_>, branch: &RefName, base: Oid, point: &Tip, made: &mut Made<'_>) -> Result<Repo> {
         made.folders_above(&self.path);
-        worktree::add(&app.repo, &self.path, branch)?;
+        half_added::note(&app.repo, &self.path)?;
+        if let Err(error) = worktree::add(&app.repo, &self.path, branch) {
+            // Where git was killed its own cleaning up did not run.
+            if let Some(half) = half_added::find(&app.repo)? {
+                half.take_away(&app.repo)?;
+                if !self.was_there && self.path.is_dir() {
+                    std::fs::remove_dir(&self.path).map_err(crate::base::Error::io("remove the folder", &self.path))?;
+                }
+            }
+            half_added::forget(&app.repo)?;
+            return Err(error.into());
+        }
+        half_added::forget(&app.repo)?;
         made.worktree(&self.path, self.was_there);
         let there = worktree::open(&app.repo, &self.path)?;
         worktree::fill_index(&there)?;
         worktree::copy_sparse(&app.repo, &there, base)?;
         let present = snapshot::take(&there, None, &app.snapshot_options(None)?, app.progress)?;
-        let skipped = layout::read_skipped(&app.repo.objects, point.checkpoint.meta_tree)?;
-        // Nothing else is here: a partial checkpoint stands for its whole tree.
+        // Nothing else is here: a partial checkpoint, and what was left out of one, stands for its whole tree.
+        let skipped = Skipped::default();
         let target = Target { tree: point.code_tree, scope: Scope::Full, skipped: &skipped, only: None, leave: &[] };
         let modes = layout::read_modes(&app.repo.objects, point.checkpoint.meta_tree)?;
         let mut plan = plan::make(&there, &present, &target)?;
@@ -81,6 +93,16 @@ impl Site {
         }
         Ok(there)
     }
+}
+
+/// Takes away what a fork that died left of its worktree, so that its path can be had again.
+pub fn clear_half_added(app: &App<'_>) -> Result<()> {
+    if let Some(half) = half_added::find(&app.repo)?
+        && half.is_old(&app.repo)?
+    {
+        half.take_away(&app.repo)?;
+    }
+    Ok(())
 }
 
 fn taken(path: &Path, why: &str) -> Failure {

@@ -89,6 +89,7 @@ impl Files {
 const fn reason(kept: Kept) -> &'static str {
     match kept {
         Kept::NotLookedAt => "the checkpoint did not look at it",
+        Kept::Unseen => "what is there now cannot be saved",
         Kept::Ignored => "the rules of the checkpoint ignore it",
         Kept::Gitlink => "a repository of its own",
         Kept::Chosen => "as asked",
