@@ -8,7 +8,7 @@ use std::time::Duration;
 use bstr::{BString, ByteSlice as _};
 
 use super::cli::{Git, failure};
-use super::{Error, FileMode, Oid, Repo, Result};
+use super::{Error, FileMode, Oid, Repo, Result, attributes};
 use crate::base::process::Output;
 use crate::base::{IdSource, RepoPath};
 
@@ -36,7 +36,7 @@ fn drivers(repo: &Repo) -> Result<HashSet<BString>> {
 /// Those of `paths` that have a configured driver, one `git check-attr` for all; the same order.
 pub fn filtered<'p>(repo: &Repo, paths: &'p [RepoPath]) -> Result<Vec<&'p RepoPath>> {
     let drivers = drivers(repo)?;
-    if drivers.is_empty() || paths.is_empty() {
+    if drivers.is_empty() || paths.is_empty() || !attributes::mention_filter(repo, paths)? {
         return Ok(Vec::new());
     }
     let mut input = Vec::new();

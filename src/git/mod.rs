@@ -3,6 +3,7 @@
 //! [`Repo`] is found once and hands out the stores: objects always by libgit2 (through a facade where libgit2 cannot open
 //! the repository), refs by libgit2 only in the `files` format and by the git command line otherwise.
 
+mod attributes;
 pub mod caps;
 pub mod cli;
 mod commit_codec;

@@ -310,3 +310,36 @@ fn a_driver_that_fails_for_all_of_many_files_is_not_asked_for_each() {
     assert_eq!(left_out(&saved).len(), 60);
     assert!(gits() < 45, "{}", gits());
 }
+
+#[test]
+fn a_driver_that_no_attributes_name_starts_no_git_and_any_file_that_names_it_counts() {
+    let places: [Option<(&str, &str)>; 5] = [
+        None,
+        Some((".gitattributes", "*.key filter=crypt\n")),
+        Some((".git/info/attributes", "*.key filter=crypt\n")),
+        Some(("sub/.gitattributes", "*.key filter=crypt\n")),
+        Some((".gitattributes", "[attr]secret filter=crypt\nsub/* secret\n")),
+    ];
+    for place in places {
+        let mut repo = TestRepo::new();
+        with_driver(&repo);
+        repo.remove(".gitattributes");
+        repo.write("sub/a.key", "plainsecret\n");
+        repo.commit("a key, and no attributes");
+        if let Some((path, text)) = place {
+            repo.write(path, text);
+        }
+        let gits = count_gits(&mut repo);
+        let agent = Agent::new(&repo, "a");
+        agent.start();
+        agent.prompt("change it");
+        repo.write("sub/a.key", "plainsecret two\n");
+        agent.tool(&["sub/a.key"]);
+        agent.end();
+        assert!(gits() > 0, "the recorder works");
+        let calls = fs::read_to_string(repo.sandbox.path().join("calls")).unwrap_or_default();
+        assert_eq!(calls.contains("check-attr"), place.is_some(), "{place:?}: {calls}");
+        let stored = repo.git(["show", &format!("refs/sessions/heads/{}^:sub/a.key", repo.session_id())]);
+        assert_eq!(stored.contains("plainsecret"), place.is_none(), "{place:?}: {stored}");
+    }
+}
