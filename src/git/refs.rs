@@ -63,6 +63,10 @@ pub(super) fn loose(common_dir: &Path, prefix: &str) -> Vec<RefName> {
             paths.extend(entries.flatten().map(|entry| entry.path()));
             continue;
         }
+        // The folder itself may not be there.
+        if !path.is_file() && !path.is_symlink() {
+            continue;
+        }
         let full = path.strip_prefix(common_dir).ok().and_then(Path::to_str);
         names.extend(full.and_then(|full| RefName::from_git(full).ok()));
     }

@@ -217,6 +217,13 @@ fn a_file_that_its_driver_fails_for_is_left_out_and_said_and_all_else_is_saved()
         assert_eq!(repo.read("new.key"), b"plainsecret new\n", "{ref_format}");
         repo.ask(["rewind", "code", "1"]);
         assert_eq!(repo.read("a.key"), b"plainsecret\n");
+        // Where nothing but such a file is otherwise, that is said.
+        repo.git(["config", "filter.crypt.clean", "false"]);
+        repo.write("a.key", "plainsecret other\n");
+        let error = repo.refused(1, ["rewind", "code", "1"]);
+        assert!(error.to_string().contains("a.key stays: what is there now cannot be saved"), "{error:#}");
+        assert_eq!(repo.read("a.key"), b"plainsecret other\n");
+        repo.git(["config", "filter.crypt.clean", &works]);
         // And where the driver fails for what a restore would write over, the whole is refused.
         repo.write("a.key", "plainsecret fourth\n");
         repo.ask(["save"]);

@@ -122,7 +122,9 @@ pub fn go(
         _ => None,
     };
     if moved.code.as_ref().is_none_or(|code| code.plan.is_empty()) && moved.chat.is_none() && git.is_none() {
-        return Err(nothing_to_do(to));
+        let kept = moved.code.as_ref().map(|code| Files::of(&code.plan).kept).unwrap_or_default();
+        let kept = kept.iter().map(|(path, why)| format!("{path} stays: {why}")).collect();
+        return Err(nothing_to_do(to).details(kept));
     }
     files::refuse_obstacles(app, to, moved.code.as_ref().map(|code| &code.plan))?;
 
