@@ -121,7 +121,7 @@ impl<'a> Run<'a> {
     }
 
     fn write(&mut self, items: &[&PlanItem], progress: &dyn Progress, on_change: &mut OnChange<'_>) -> Result<()> {
-        let are_many = items.len() > FEW;
+        let are_many = are_many(items.len());
         for batch in items.chunks(if are_many { MANY } else { FEW }) {
             let mut staged: Vec<(&PlanItem, Staged<'_>)> = Vec::new();
             for part in batch.chunks(FEW) {
@@ -137,7 +137,7 @@ impl<'a> Run<'a> {
                 }
             }
             if are_many {
-                self.sync_systems(&mut staged)?;
+                self.sync_systems()?;
             } else {
                 staged.par_iter_mut().try_for_each(|(_, file)| file.sync())?;
             }
@@ -221,8 +221,8 @@ impl<'a> Run<'a> {
     pub(super) fn sync_folders(&self, items: &[PlanItem]) -> Result<()> {
         let folders: BTreeSet<Option<RepoPath>> =
             items.iter().flat_map(|item| item.path.ancestors().map(Some)).chain([None]).collect();
-        if folders.len() > FEW {
-            return self.sync_systems(&mut []);
+        if are_many(folders.len()) {
+            return self.sync_systems();
         }
         folders.par_iter().try_for_each(|folder| match self.disk.folder(folder.as_ref())? {
             Some(open) => rustix::fs::fsync(&open).map_err(io("sync the folder", self.disk.place_of(folder.as_ref()))),
@@ -231,21 +231,26 @@ impl<'a> Run<'a> {
     }
 
     /// For many files one step instead of hundreds, and it takes in the objects of the safety checkpoint.
-    #[cfg(target_os = "linux")]
-    fn sync_systems(&self, _files: &mut [(&PlanItem, Staged<'_>)]) -> Result<()> {
-        self.systems.values().try_for_each(|folder| {
-            rustix::fs::syncfs(folder).map_err(io("sync the file system of", self.disk.place_of(None)))
-        })
-    }
-
-    /// Nothing syncs a whole file system here.
-    #[cfg(not(target_os = "linux"))]
-    fn sync_systems(&self, files: &mut [(&PlanItem, Staged<'_>)]) -> Result<()> {
-        files.par_iter_mut().try_for_each(|(_, file)| file.sync())?;
+    fn sync_systems(&self) -> Result<()> {
         self.systems
             .values()
-            .try_for_each(|folder| rustix::fs::fsync(folder).map_err(io("sync the folder", self.disk.place_of(None))))
+            .try_for_each(|folder| sync_system(folder).map_err(io("sync the file system of", self.disk.place_of(None))))
     }
+}
+
+/// Whether to sync whole file systems, which only Linux does.
+const fn are_many(files: usize) -> bool {
+    files > FEW && cfg!(target_os = "linux")
+}
+
+#[cfg(target_os = "linux")]
+fn sync_system(folder: &File) -> rustix::io::Result<()> {
+    rustix::fs::syncfs(folder)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_system(folder: &File) -> rustix::io::Result<()> {
+    rustix::fs::fsync(folder)
 }
 
 /// The folders in which something changes.

@@ -277,6 +277,38 @@ fn a_read_only_file_is_replaced_and_stays_read_only() {
     assert_eq!((bench.read("f").as_str(), bench.bits_of("f")), ("two", 0o444));
 }
 
+/// More files than are synced one by one, some of them new, some in folders of their own.
+fn many_files(bench: &Bench) -> (Snapshot, Snapshot) {
+    for n in 0..150 {
+        bench.put(&format!("d{}/f{n}", n % 80), &format!("two {n}"));
+    }
+    let target = bench.capture();
+    for n in 0..150 {
+        match n % 3 {
+            0 => bench.remove(&format!("d{}/f{n}", n % 80)),
+            _ => bench.put(&format!("d{}/f{n}", n % 80), &format!("one {n}")),
+        }
+    }
+    (bench.capture(), target)
+}
+
+#[test]
+fn many_files_are_all_made_before_the_first_is_moved_and_come_back() {
+    let bench = Bench::new();
+    let (before, target) = many_files(&bench);
+    let plan = bench.plan(&before, &target);
+    assert_eq!(bench.apply(&plan).expect("applies").written, 150);
+    assert_eq!(bench.capture().tree, target.tree);
+    // The last path of the plan is found changed when 149 were moved.
+    let back = bench.plan(&target, &before);
+    let last = back.items.last().expect("has items").path.clone();
+    bench.put(&last.to_string(), "mine");
+    assert!(matches!(bench.apply(&back), Err(Error::ChangedMeanwhile { path }) if path == last));
+    assert_eq!(bench.read(&last.to_string()), "mine");
+    let listing = bench.listing();
+    assert!(!format!("{listing:?}").contains(crate::engine::TEMP_PREFIX), "{listing:?}");
+}
+
 #[test]
 fn a_folder_that_may_not_be_written_in_refuses_the_whole_plan() {
     let bench = Bench::new();
