@@ -30,7 +30,7 @@ pub fn worktree_dir(repo: &Repo) -> Result<PathBuf> {
 }
 
 /// A temporary file that is older than this belongs to nobody who lives.
-const STALE: Duration = Duration::from_secs(10);
+pub(super) const STALE: Duration = Duration::from_secs(10);
 
 /// Removes what commands left in our folders when they were killed. `lock` was written a moment ago: its time is the present
 /// by the file system's clock.

@@ -3,15 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::writers::{self, Writers};
 use super::{Result, local};
 use crate::base::{Error as BaseError, file};
 use crate::git::{RefName, Repo};
-
-/// A lock file that is older than this belongs to nobody.
-const STALE: Duration = Duration::from_secs(10);
 
 /// One stale lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,13 +75,13 @@ pub fn remove_stale(repo: &Repo, found: &[StaleLock], _held: &Writers<'_>) -> Re
 
 pub(super) fn is_old(path: &Path, now: SystemTime) -> bool {
     let written = std::fs::metadata(path).and_then(|m| m.modified());
-    written.is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age > STALE))
+    written.is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age > local::STALE))
 }
 
 /// The present moment by the file system's clock, by which lock files are dated: the time of a file made just now.
 pub(super) fn file_system_now(repo: &Repo) -> Result<SystemTime> {
     let dir = local::shared_dir(repo)?;
     let io = || BaseError::io("make a file, to see how old a lock is, in", &dir);
-    let probe = tempfile::Builder::new().prefix(".session-tmp-").tempfile_in(&dir).map_err(io())?;
+    let probe = tempfile::Builder::new().prefix(file::TEMP_PREFIX).tempfile_in(&dir).map_err(io())?;
     Ok(probe.as_file().metadata().and_then(|m| m.modified()).map_err(io())?)
 }

@@ -8,13 +8,10 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{Result, local};
+use super::{Result, local, locks};
 use crate::base::file;
 use crate::base::lock::FileLock;
 use crate::git::{Error as GitError, RefEdit, RefName, Repo};
-
-/// A `.lock` of ours that is older than this belongs to nobody.
-const STALE: Duration = Duration::from_secs(10);
 
 /// How long explicit commands wait for other writers.
 pub const PATIENT: Duration = Duration::from_secs(12);
@@ -152,11 +149,7 @@ impl<'r> Writers<'r> {
             self.note(&self.noted.clone())?;
         }
         for path in locks {
-            let age = std::fs::metadata(path)
-                .and_then(|m| m.modified())
-                .ok()
-                .and_then(|at| file_time_now(self.repo).ok()?.duration_since(at).ok());
-            if age.is_some_and(|age| age > STALE) {
+            if file_time_now(self.repo).is_ok_and(|now| locks::is_old(path, now)) {
                 file::remove_optional(path)?;
             }
         }

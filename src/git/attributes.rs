@@ -24,10 +24,7 @@ pub(super) fn mention_filter(repo: &Repo, paths: &[RepoPath]) -> Result<bool> {
     if config.bool("core.sparseCheckout")?.unwrap_or(false) || config.bytes("attr.tree")?.is_some() {
         return Ok(true);
     }
-    let user = match config.path("core.attributesFile")? {
-        Some(named) => Some(named),
-        None => config.user_folder().map(|folder| folder.join("attributes")),
-    };
+    let user = config.user_file("core.attributesFile", "attributes")?;
     let general = SYSTEM.iter().map(PathBuf::from).chain([repo.common_dir.join("info/attributes")]).chain(user);
     for path in general {
         if mentions(&path) {

@@ -89,6 +89,11 @@ impl Config {
         }
         self.lock().get_path(key).map(Some).or_else(|e| absent(key, e))
     }
+    /// The user's own file of a kind that git reads besides a repository's: the one that `key` names, else `name` in
+    /// [`Config::user_folder`].
+    pub fn user_file(&self, key: &str, name: &str) -> Result<Option<PathBuf>> {
+        Ok(self.path(key)?.or_else(|| self.user_folder().map(|folder| folder.join(name))))
+    }
     /// All keys that match a regular expression, with their values, in the order of the files.
     pub fn matching(&self, pattern: &str) -> Result<Vec<(String, BString)>> {
         let attempted = || format!("read the configuration {pattern}");

@@ -37,10 +37,7 @@ impl<'a> Exclude<'a> {
     /// Rules of the user and of the repository, and `.gitignore` files as `source` gives them.
     pub fn new(repo: &Repo, source: &'a Source<'a>) -> Result<Self> {
         let fold_case = repo.config.bool("core.ignoreCase")?.unwrap_or(false);
-        let users = match repo.config.path("core.excludesFile")? {
-            Some(path) => Some(path),
-            None => repo.config.user_folder().map(|dir| dir.join("ignore")),
-        };
+        let users = repo.config.user_file("core.excludesFile", "ignore")?;
         let (mut general, mut general_text) = (Vec::new(), vec![u8::from(fold_case)]);
         for path in std::iter::once(repo.common_dir.join("info/exclude")).chain(users) {
             if let Some(text) = file::read_optional(&path)? {

@@ -173,11 +173,10 @@ fn stale_locks(app: &App<'_>, fix: bool, findings: &mut Vec<Finding>) -> Result<
 /// Sessions whose newest checkpoint cannot be read.
 fn damaged(app: &App<'_>, findings: &mut Vec<Finding>) -> Result<()> {
     for found in find::all(app)? {
-        if let Err(e) = found.session {
-            let problem = e.to_string();
+        if let Some(problem) = found.problem() {
             findings.push(Finding {
                 code: "session.damaged",
-                message: format!("session {} is damaged: {}", found.id, problem.trim_start_matches("damaged: ")),
+                message: format!("session {} is damaged: {}", found.id, problem),
                 hint: "`git fsck` tells more. Other sessions are not touched by it.".to_owned(),
                 fixed: false,
             });

@@ -22,6 +22,14 @@ pub struct Found {
     pub remote: Option<RemoteKey>,
 }
 
+impl Found {
+    /// Why it cannot be read, to stand behind "is damaged"; `None` where it can.
+    pub fn problem(&self) -> Option<String> {
+        let text = self.session.as_ref().err()?.to_string();
+        Some(text.strip_prefix("damaged: ").map_or_else(|| text.clone(), str::to_owned))
+    }
+}
+
 /// One's own sessions, the newest first; damaged ones last. Those that were only pulled are in [`pulled`].
 pub fn all(app: &App<'_>) -> Result<Vec<Found>> {
     let heads = store::heads(&app.repo)?.into_iter();

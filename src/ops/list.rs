@@ -94,13 +94,10 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let mut sessions = Vec::new();
     let cwd = app.cwd.to_string_lossy();
     for found in found {
-        let session = match found.session {
-            Ok(session) => session,
-            Err(e) => {
-                corrupt.push(Corrupt { id: found.id, problem: e.to_string() });
-                continue;
-            }
-        };
+        if let Some(problem) = found.problem() {
+            corrupt.push(Corrupt { id: found.id, problem });
+        }
+        let Ok(session) = found.session else { continue };
         if options.here && session.cwd != cwd {
             continue;
         }

@@ -2,7 +2,6 @@
 //! byte for byte; and one git for all of them each way.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
@@ -21,18 +20,6 @@ fn with_driver(repo: &TestRepo) {
     }
     repo.git(["config", "filter.crypt.required", "true"]);
     repo.write(".gitattributes", "*.key filter=crypt diff=crypt\n");
-}
-
-/// A `git` in front of PATH that notes each start; how many there were.
-fn count_gits(repo: &mut TestRepo) -> impl Fn() -> usize + use<> {
-    let (shim, log) = (repo.sandbox.path().join("shim"), repo.sandbox.path().join("calls"));
-    fs::create_dir(&shim).expect("makes the folder");
-    let path = std::env::var("PATH").expect("PATH is set");
-    let script = format!("#!/bin/sh\necho \"$@\" >> '{}'\nPATH='{path}' exec git \"$@\"\n", log.display());
-    fs::write(shim.join("git"), script).expect("writes");
-    fs::set_permissions(shim.join("git"), fs::Permissions::from_mode(0o755)).expect("sets the mode");
-    repo.sandbox.set("PATH", format!("{}:{path}", shim.display()));
-    move || fs::read_to_string(&log).unwrap_or_default().lines().count()
 }
 
 #[test]
@@ -84,7 +71,7 @@ fn one_git_serves_all_filtered_files_each_way() {
         for n in 0..files {
             repo.write(format!("{n}.key"), format!("first {n}\n"));
         }
-        let gits = count_gits(&mut repo);
+        let gits = repo.count_gits();
         let mut counts = Vec::new();
         let mut step = |args: &[&str]| {
             let before = gits();
@@ -312,7 +299,7 @@ fn a_driver_that_fails_for_all_of_many_files_is_not_asked_for_each() {
     for n in 0..60 {
         repo.write(format!("{n}.key"), format!("plainsecret {n}\n"));
     }
-    let gits = count_gits(&mut repo);
+    let gits = repo.count_gits();
     let saved = repo.ask(["save"]);
     assert_eq!(left_out(&saved).len(), 60);
     assert!(gits() < 45, "{}", gits());
@@ -336,7 +323,7 @@ fn a_driver_that_no_attributes_name_starts_no_git_and_any_file_that_names_it_cou
         if let Some((path, text)) = place {
             repo.write(path, text);
         }
-        let gits = count_gits(&mut repo);
+        let gits = repo.count_gits();
         let agent = Agent::new(&repo, "a");
         agent.start();
         agent.prompt("change it");
@@ -344,7 +331,7 @@ fn a_driver_that_no_attributes_name_starts_no_git_and_any_file_that_names_it_cou
         agent.tool(&["sub/a.key"]);
         agent.end();
         assert!(gits() > 0, "the recorder works");
-        let calls = fs::read_to_string(repo.sandbox.path().join("calls")).unwrap_or_default();
+        let calls = fs::read_to_string(repo.git_calls()).unwrap_or_default();
         assert_eq!(calls.contains("check-attr"), place.is_some(), "{place:?}: {calls}");
         let stored = repo.git(["show", &format!("refs/sessions/heads/{}^:sub/a.key", repo.session_id())]);
         assert_eq!(stored.contains("plainsecret"), place.is_none(), "{place:?}: {stored}");

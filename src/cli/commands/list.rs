@@ -26,11 +26,7 @@ pub fn run(context: &mut Context, args: &Args) -> Result<u8> {
     let app = context.reader(&*progress)?;
     let outcome = list::run(&app, &list::Options { here: args.here, limit: args.limit })?;
     for corrupt in &outcome.corrupt {
-        context.ui.warning(&format!(
-            "session {} is damaged: {}",
-            corrupt.id,
-            corrupt.problem.trim_start_matches("damaged: ")
-        ));
+        context.ui.warning(&format!("session {} is damaged: {}", corrupt.id, corrupt.problem));
     }
     context.show("list", &outcome, |ui, o| {
         if o.sessions.is_empty() {

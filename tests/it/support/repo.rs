@@ -123,6 +123,23 @@ impl TestRepo {
         stdout.trim_end_matches('\n').to_owned()
     }
 
+    /// Puts a `git` in front of PATH that notes each start in [`Self::git_calls`]; how many there were so far.
+    pub fn count_gits(&mut self) -> impl Fn() -> usize + use<> {
+        let (shim, log) = (self.sandbox.path().join("shim"), self.git_calls());
+        fs::create_dir(&shim).expect("makes the folder");
+        let path = std::env::var("PATH").expect("PATH is set");
+        let script = format!("#!/bin/sh\necho \"$@\" >> '{}'\nPATH='{path}' exec git \"$@\"\n", log.display());
+        fs::write(shim.join("git"), script).expect("writes");
+        fs::set_permissions(shim.join("git"), fs::Permissions::from_mode(0o755)).expect("sets the mode");
+        self.sandbox.set("PATH", format!("{}:{path}", shim.display()));
+        move || fs::read_to_string(&log).unwrap_or_default().lines().count()
+    }
+
+    /// Where the words of each start are.
+    pub fn git_calls(&self) -> PathBuf {
+        self.sandbox.path().join("calls")
+    }
+
     /// Commits all that git would add; the commit's id.
     #[track_caller]
     pub fn commit(&self, message: &str) -> String {
