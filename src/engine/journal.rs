@@ -80,8 +80,14 @@ impl Entry {
     }
 }
 
-/// Writes and syncs the journal.
-pub fn write(repo: &Repo, purpose: &Purpose, plan: &Plan, modes: &BTreeMap<RepoPath, u32>) -> Result<()> {
+/// Writes the journal; with [`Durability::Process`] whoever goes by it syncs it before the first change.
+pub fn write(
+    repo: &Repo,
+    purpose: &Purpose,
+    plan: &Plan,
+    modes: &BTreeMap<RepoPath, u32>,
+    durability: Durability,
+) -> Result<()> {
     let path = place(repo);
     let item =
         |item: &PlanItem| Item { path: item.path.clone(), old: item.old.map(Entry::of), new: item.new.map(Entry::of) };
@@ -97,7 +103,7 @@ pub fn write(repo: &Repo, purpose: &Purpose, plan: &Plan, modes: &BTreeMap<RepoP
     if let Some(folder) = path.parent() {
         file::create_private_dir(folder)?;
     }
-    file::write_atomic(&path, &bytes, Some(0o600), Durability::Power)?;
+    file::write_atomic(&path, &bytes, Some(0o600), durability)?;
     Ok(())
 }
 
@@ -127,9 +133,10 @@ pub fn read(repo: &Repo) -> Result<Option<Journal>> {
 }
 
 /// Removes the journal; the restore is settled.
-pub fn remove(repo: &Repo) -> Result<()> {
+pub fn remove(repo: &Repo, durability: Durability) -> Result<()> {
     let path = place(repo);
     if file::remove_optional(&path)?
+        && durability == Durability::Power
         && let Some(folder) = path.parent()
     {
         // Else a loss of power could bring it back, and with it an old restore.
@@ -139,7 +146,12 @@ pub fn remove(repo: &Repo) -> Result<()> {
 }
 
 fn place(repo: &Repo) -> PathBuf {
-    repo.git_dir.join("session").join("journal")
+    folder(repo).join("journal")
+}
+
+/// Where the journal lies.
+pub(super) fn folder(repo: &Repo) -> PathBuf {
+    repo.git_dir.join("session")
 }
 
 fn damaged(path: &Path, problem: String) -> Error {
@@ -174,7 +186,7 @@ mod tests {
         let bench = Bench::new();
         let (purpose, plan, modes) = sample(&bench);
         assert!(read(&bench.repo).expect("reads").is_none(), "no journal, no restore");
-        write(&bench.repo, &purpose, &plan, &modes).expect("writes");
+        write(&bench.repo, &purpose, &plan, &modes, Durability::Power).expect("writes");
         let back = read(&bench.repo).expect("reads").expect("is there");
         assert_eq!((back.purpose, back.modes), (purpose, modes));
         assert_eq!((back.plan.present, back.plan.result), (plan.present, plan.result));
@@ -182,8 +194,8 @@ mod tests {
         assert_eq!(plan.items.len(), 3);
         let bits = std::fs::metadata(place(&bench.repo)).expect("is there").permissions().mode();
         assert_eq!(bits & 0o777, 0o600);
-        remove(&bench.repo).expect("removes");
-        remove(&bench.repo).expect("removes nothing");
+        remove(&bench.repo, Durability::Power).expect("removes");
+        remove(&bench.repo, Durability::Power).expect("removes nothing");
         assert!(read(&bench.repo).expect("reads").is_none());
     }
 
@@ -191,7 +203,7 @@ mod tests {
     fn a_journal_that_cannot_be_read_is_damage_and_never_taken_for_none() {
         let bench = Bench::new();
         let (purpose, plan, modes) = sample(&bench);
-        write(&bench.repo, &purpose, &plan, &modes).expect("writes");
+        write(&bench.repo, &purpose, &plan, &modes, Durability::Power).expect("writes");
         let path = place(&bench.repo);
         let good = std::fs::read(&path).expect("reads");
         let newer = String::from_utf8(good.clone()).expect("text").replacen("\"version\":1", "\"version\":2", 1);

@@ -22,7 +22,7 @@ pub mod writers;
 
 pub use error::{Error, Result};
 pub use plan::{Plan, PlanItem};
-pub use snapshot::Snapshot;
+pub use snapshot::{Snapshot, Stamps};
 
 /// How the names of the restore writer's temporary files begin; no snapshot takes them.
 pub const TEMP_PREFIX: &str = ".session-restore-";

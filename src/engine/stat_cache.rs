@@ -160,12 +160,12 @@ pub struct StatCache {
     /// The folders that were searched for new files, in the order of their paths' bytes.
     pub folders: Vec<Folder>,
     /// The end of the file that it was read from.
-    end: End,
+    pub end: End,
 }
 
 /// Where a later snapshot would add its changes.
 #[derive(Clone, Copy, Debug)]
-struct End {
+pub struct End {
     /// Stands for all that is there.
     chain: u64,
     /// Bytes before the first changes that were added; none where there is no file.
@@ -174,6 +174,16 @@ struct End {
     whole: usize,
     /// Whether there are more.
     is_torn: bool,
+}
+
+impl End {
+    /// That of no file that was read: nothing can be added.
+    pub const NOWHERE: Self = Self { chain: 0, base: 0, whole: 0, is_torn: true };
+
+    /// Whether it is that of no file.
+    pub const fn is_nowhere(&self) -> bool {
+        self.whole == 0
+    }
 }
 
 /// What became of a path.
@@ -199,12 +209,8 @@ pub struct Folder {
 impl StatCache {
     /// Reads the cache; whatever is wrong with the file makes it empty.
     pub fn load(path: &Path, format: ObjectFormat) -> Self {
-        let empty = || Self {
-            state: State::default(),
-            records: Records::new(format),
-            folders: Vec::new(),
-            end: End { chain: 0, base: 0, whole: 0, is_torn: true },
-        };
+        let empty =
+            || Self { state: State::default(), records: Records::new(format), folders: Vec::new(), end: End::NOWHERE };
         read(path).ok().and_then(|bytes| encoding::decode(bytes, format)).unwrap_or_else(empty)
     }
 
@@ -222,31 +228,38 @@ impl StatCache {
         Ok(file::write_atomic_parts(path, &parts, Some(0o600), Durability::Process)?)
     }
 
-    /// Adds to the file that this cache was read from what changed since; whether it could be: not where the file is torn
-    /// or another one by now, and not where so much was added already that it is better written anew.
-    pub fn add(&self, path: &Path, state: &State, folders: &[Folder], records: &[Change<&Record>]) -> Result<bool> {
+    /// Adds to the file that this cache was read from what changed since, and gives its new end. `None` where it could not
+    /// be: the file is torn or another one by now, or so much was added already that it is better written anew.
+    pub fn add(
+        &self,
+        path: &Path,
+        state: &State,
+        folders: &[Folder],
+        records: &[Change<&Record>],
+    ) -> Result<Option<End>> {
         let end = &self.end;
         let room = (end.base / ADDED_SHARE).saturating_sub(end.whole - end.base);
         if end.is_torn || records.len() * 64 > room {
-            return Ok(false);
+            return Ok(None);
         }
         let block = encoding::encode_added(end.chain, state, &folder_changes(&self.folders, folders), records);
         if block.len() > room {
-            return Ok(false);
+            return Ok(None);
         }
         let io = || BaseError::io("write", path);
         let mut file = match std::fs::OpenOptions::new().append(true).open(path) {
             Ok(file) => file,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(io()(e).into()),
         };
         if file.metadata().map_err(io())?.len() != end.whole as u64 {
-            return Ok(false);
+            return Ok(None);
         }
         // At once: what another process adds at this moment comes before or behind, and whichever is second does not
         // continue what it says it does.
         file.write_all(&block).map_err(io())?;
-        Ok(true)
+        let chain = encoding::chain_after(end.chain, &block);
+        Ok(Some(End { chain, whole: end.whole + block.len(), ..*end }))
     }
 }
 
@@ -354,7 +367,7 @@ mod tests {
         records[2] = record(b"bb", records[2].tracked, None);
         folders[1] = folder(b"e/", Some(STAMP));
         let changes = [Change::Put(&records[2]), Change::Remove(b"c".to_vec()), Change::Put(&records[3])];
-        assert!(cache.add(path, &state, &folders, &changes).expect("adds"));
+        assert!(cache.add(path, &state, &folders, &changes).expect("adds").is_some());
         note(&mut contents, &mut ends, (state, records.clone(), folders.clone()));
 
         let cache = StatCache::load(path, format);
@@ -362,7 +375,10 @@ mod tests {
         records[2] = again.clone();
         folders.push(folder(b"f/", None));
         assert!(
-            cache.add(path, &state, &folders, &[Change::Put(&again), Change::Remove(b"bb".to_vec())]).expect("adds")
+            cache
+                .add(path, &state, &folders, &[Change::Put(&again), Change::Remove(b"bb".to_vec())])
+                .expect("adds")
+                .is_some()
         );
         note(&mut contents, &mut ends, (state, records, folders));
         (contents, ends)
@@ -407,7 +423,10 @@ mod tests {
         }
         std::fs::write(&path, &bytes[..bytes.len() - 1]).expect("tears the file");
         let torn = StatCache::load(&path, format);
-        assert!(!torn.add(&path, &torn.state, &torn.folders, &[]).expect("looks"), "a torn file is written anew");
+        assert!(
+            torn.add(&path, &torn.state, &torn.folders, &[]).expect("looks").is_none(),
+            "a torn file is written anew"
+        );
     }
 
     #[test]
@@ -426,8 +445,8 @@ mod tests {
         let read = StatCache::load(&path, format);
         assert_eq!(read.state, first);
         assert_eq!(listed(&read.records), contents.last().expect("some").1);
-        assert!(!read.add(&path, &first, &read.folders, &[]).expect("looks"), "the file is written anew");
-        assert!(!cache.add(&path, &first, &cache.folders, &[]).expect("looks"), "it is another file by now");
+        assert!(read.add(&path, &first, &read.folders, &[]).expect("looks").is_none(), "the file is written anew");
+        assert!(cache.add(&path, &first, &cache.folders, &[]).expect("looks").is_none(), "it is another file by now");
     }
 
     #[test]
@@ -440,7 +459,7 @@ mod tests {
         let mut rounds = 0;
         loop {
             let cache = StatCache::load(&path, format);
-            if !cache.add(&path, &cache.state, &cache.folders, &[Change::Put(change)]).expect("adds") {
+            if cache.add(&path, &cache.state, &cache.folders, &[Change::Put(change)]).expect("adds").is_none() {
                 assert!(cache.end.whole - cache.end.base <= cache.end.base / ADDED_SHARE);
                 break;
             }

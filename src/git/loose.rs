@@ -13,7 +13,7 @@ use git2::ObjectType;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 
-use super::{Error, ObjectFormat, Oid, Result};
+use super::{Error, ObjectFormat, Oid, Result, digest};
 use crate::base;
 
 /// Longer than any header, which is a type, a space, a number and a NUL.
@@ -36,13 +36,12 @@ pub(super) fn read(folder: &Path, format: ObjectFormat, oid: Oid) -> Result<Opti
     };
     let damaged = |problem: &str| Error::Damaged { what: format!("object {oid}: {problem}") };
     let mut inflated = Vec::with_capacity(file.len() * 2);
-    flate2::read::ZlibDecoder::new(file.as_slice())
+    flate2::bufread::ZlibDecoder::new(file.as_slice())
         .read_to_end(&mut inflated)
         .map_err(|_| damaged("its file is cut off or no object"))?;
     let (kind, start) = header(&inflated).ok_or_else(|| damaged("its header is wrong"))?;
     let content = inflated.split_off(start);
-    let is = git2::Oid::hash_object_ext(kind, &content, format.git2()).map_err(Error::libgit2("hash an object"))?;
-    if Oid::from_git2(is) != oid {
+    if digest::id(format, kind.str(), &content)? != oid {
         return Err(damaged("its content is another one's"));
     }
     Ok(Some((kind, content)))

@@ -4,15 +4,17 @@
 //! harmless when nothing comes to refer to them. Trees and commits are encoded and decoded here (`tree_codec`,
 //! `commit_codec`): libgit2's own writers want text in UTF-8 and, in a partial clone, blobs that a promisor still owes.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bstr::BString;
 use git2::{ErrorCode, ObjectType, OdbLookupFlags};
 use rayon::prelude::*;
 
+use super::reader::{Reader, expect_kind, unreadable};
 use super::{Error, ObjectFormat, Oid, Result, TreeEntry, commit_codec, loose, tree_codec};
 use crate::base::Timestamp;
 
@@ -75,30 +77,40 @@ pub struct Objects {
     pub(super) repo: Rc<git2::Repository>,
     pub(super) format: ObjectFormat,
     folder: PathBuf,
-    cost: Cell<Cost>,
+    reads: AtomicU64,
+    writes: Cell<u64>,
+    /// The same store again, for other threads.
+    others: OnceCell<Vec<git2::Odb<'static>>>,
     seen: RefCell<Seen>,
 }
 
-/// Small objects that were read, trees and commits that were written: a command comes back to the same commits and trees again and again, and each read of a
-/// loose one takes half a dozen system calls. An object never changes.
+/// Small objects that were read, trees and commits that were written: a command comes back to the same commits and trees
+/// again and again, and each read of a loose one takes half a dozen system calls. An object never changes.
 #[derive(Default)]
 struct Seen {
-    objects: HashMap<Oid, (ObjectType, Box<[u8]>)>,
+    objects: HashMap<Oid, (ObjectType, Rc<[u8]>)>,
     bytes: usize,
 }
 
 /// The most that one kept object may hold, and all of them together.
 const KEPT_EACH: usize = 32 * 1024;
-const KEPT_TOGETHER: usize = 4 * 1024 * 1024;
+const KEPT_TOGETHER: usize = 16 * 1024 * 1024;
+
+/// Objects that are worth a second thread, and how many are read before their sizes are looked at.
+const WORTH_THREADS: usize = 16;
+const AHEAD: usize = 512;
+/// Threads that read objects at once.
+const MOST_STORES: usize = 8;
 
 impl Seen {
-    fn keep(&mut self, oid: Oid, kind: ObjectType, content: &[u8]) {
+    fn keep(&mut self, oid: Oid, kind: ObjectType, content: &Rc<[u8]>) {
         if content.len() <= KEPT_EACH && self.bytes + content.len() <= KEPT_TOGETHER {
             self.bytes += content.len();
-            self.objects.insert(oid, (kind, content.into()));
+            self.objects.insert(oid, (kind, Rc::clone(content)));
         }
     }
 }
+
 impl std::fmt::Debug for Objects {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Objects").field("format", &self.format).finish_non_exhaustive()
@@ -117,11 +129,19 @@ impl ObjectFormat {
 impl Objects {
     pub(super) fn new(repo: Rc<git2::Repository>, format: ObjectFormat) -> Self {
         let folder = repo.commondir().join("objects");
-        Self { repo, format, folder, cost: Cell::default(), seen: RefCell::default() }
+        Self {
+            repo,
+            format,
+            folder,
+            reads: AtomicU64::new(0),
+            writes: Cell::default(),
+            others: OnceCell::new(),
+            seen: RefCell::default(),
+        }
     }
     /// What was asked through this handle so far.
     pub fn cost(&self) -> Cost {
-        self.cost.get()
+        Cost { reads: self.reads.load(Ordering::Relaxed), writes: self.writes.get() }
     }
     /// The object format.
     pub fn format(&self) -> ObjectFormat {
@@ -129,9 +149,7 @@ impl Objects {
     }
     /// Whether the object is here (loose, packed or in an alternate).
     pub fn exists(&self, oid: Oid) -> bool {
-        let Ok(id) = oid.git2() else { return false };
-        // libgit2 looks for new packs before it says no.
-        self.repo.odb().is_ok_and(|odb| odb.exists(id))
+        self.reader().is_ok_and(|reader| reader.exists(oid))
     }
     /// Size in bytes of a blob, without reading it.
     pub fn blob_size(&self, oid: Oid) -> Result<u64> {
@@ -141,7 +159,15 @@ impl Objects {
     }
     /// A blob's content.
     pub fn read_blob(&self, oid: Oid) -> Result<Vec<u8>> {
-        self.read(oid, ObjectType::Blob, <[u8]>::to_vec)
+        if let Some((found, content)) = self.seen.borrow().objects.get(&oid) {
+            expect_kind(oid, *found, ObjectType::Blob)?;
+            return Ok(content.to_vec());
+        }
+        let content = self.reader()?.blob(oid)?;
+        if content.len() <= KEPT_EACH {
+            self.seen.borrow_mut().keep(oid, ObjectType::Blob, &content.as_slice().into());
+        }
+        Ok(content)
     }
     /// The id that these bytes would have as a blob; writes nothing.
     pub fn hash_blob(&self, bytes: &[u8]) -> Result<Oid> {
@@ -154,8 +180,7 @@ impl Objects {
     /// Writes blobs that were hashed already, several at a time. One that `is_kept` is held by a tree that something
     /// refers to, so that it need not become young.
     pub fn write_blobs(&self, blobs: &[(Oid, Vec<u8>)], is_kept: impl Fn(usize) -> bool) -> Result<()> {
-        let cost = self.cost.get();
-        self.cost.set(Cost { writes: cost.writes + blobs.len() as u64, ..cost });
+        self.writes.set(self.writes.get() + blobs.len() as u64);
         let folder = &self.folder;
         let here: Vec<bool> = blobs.par_iter().map(|(oid, _)| loose::freshen(folder, *oid)).collect::<Result<_>>()?;
         let odb = self.odb()?;
@@ -184,7 +209,14 @@ impl Objects {
         if oid == self.format.empty_tree() {
             return Ok(Vec::new());
         }
-        self.read(oid, ObjectType::Tree, |bytes| tree_codec::decode(oid, bytes))?
+        tree_codec::decode(oid, &self.read(oid, ObjectType::Tree)?)
+    }
+    /// The bytes of one tree.
+    pub(super) fn tree_bytes(&self, oid: Oid) -> Result<Rc<[u8]>> {
+        if oid == self.format.empty_tree() {
+            return Ok([].into());
+        }
+        self.read(oid, ObjectType::Tree)
     }
     /// Writes one tree; entries may be in any order; names that git refuses are an error; an empty list gives the empty tree.
     pub fn write_tree(&self, entries: &[TreeEntry]) -> Result<Oid> {
@@ -192,7 +224,7 @@ impl Objects {
     }
     /// A commit.
     pub fn read_commit(&self, oid: Oid) -> Result<Commit> {
-        self.read(oid, ObjectType::Commit, |bytes| commit_codec::decode(oid, bytes))?
+        commit_codec::decode(oid, &self.read(oid, ObjectType::Commit)?)
     }
     /// Writes a commit; its tree and parents must exist.
     ///
@@ -246,27 +278,57 @@ impl Objects {
         self.repo.odb().map_err(Error::libgit2("open the object store"))
     }
 
-    fn read<T>(&self, oid: Oid, kind: ObjectType, take: impl FnOnce(&[u8]) -> T) -> Result<T> {
+    /// What reads objects from any thread; by one thread at a time, unless it is [`Self::parallel_reader`].
+    pub fn reader(&self) -> Result<Reader<'_>> {
+        Ok(Reader { odb: self.odb()?, others: &[], folder: &self.folder, format: self.format, reads: &self.reads })
+    }
+
+    /// What reads objects by all threads at once.
+    pub fn parallel_reader(&self) -> Result<Reader<'_>> {
+        // libgit2 takes such a path as text only; where one cannot be opened, fewer do.
+        let open = || {
+            let odb = git2::Odb::new_ext(self.format.git2()).ok()?;
+            odb.add_disk_alternate(self.folder.to_str()?).ok().map(|()| odb)
+        };
+        let threads = || rayon::current_num_threads().min(MOST_STORES);
+        let others = self.others.get_or_init(|| (0..threads()).map_while(|_| open()).collect());
+        Ok(Reader { others, ..self.reader()? })
+    }
+
+    /// Reads objects several at a time, as far as they can be kept, so that they are at hand when they are asked for. What
+    /// cannot be read is told then.
+    pub(super) fn read_ahead(&self, oids: &[Oid]) -> Result<()> {
+        let seen = |oid: &&Oid| !self.seen.borrow().objects.contains_key(*oid);
+        let wanted: Vec<Oid> = oids.iter().filter(seen).copied().collect();
+        if wanted.len() < WORTH_THREADS {
+            return Ok(());
+        }
+        let reader = self.parallel_reader()?;
+        for some in wanted.chunks(AHEAD) {
+            if self.seen.borrow().bytes >= KEPT_TOGETHER - KEPT_EACH {
+                break;
+            }
+            let read: Vec<_> = some.par_iter().filter_map(|oid| Some((*oid, reader.any(*oid).ok()?))).collect();
+            let mut seen = self.seen.borrow_mut();
+            read.into_iter().for_each(|(oid, (kind, content))| seen.keep(oid, kind, &content.into()));
+        }
+        Ok(())
+    }
+
+    fn read(&self, oid: Oid, kind: ObjectType) -> Result<Rc<[u8]>> {
         if let Some((found, content)) = self.seen.borrow().objects.get(&oid) {
             expect_kind(oid, *found, kind)?;
-            return Ok(take(content));
+            return Ok(Rc::clone(content));
         }
-        let cost = self.cost.get();
-        self.cost.set(Cost { reads: cost.reads + 1, ..cost });
-        if let Some((found, content)) = loose::read(&self.folder, self.format, oid)? {
-            expect_kind(oid, found, kind)?;
-            self.seen.borrow_mut().keep(oid, found, &content);
-            return Ok(take(&content));
-        }
-        let odb = self.odb()?;
-        let object = odb.read(oid.git2()?).map_err(|e| unreadable(oid, e))?;
-        expect_kind(oid, object.kind(), kind)?;
-        Ok(take(object.data()))
+        let (found, content) = self.reader()?.any(oid)?;
+        expect_kind(oid, found, kind)?;
+        let content = content.into();
+        self.seen.borrow_mut().keep(oid, found, &content);
+        Ok(content)
     }
 
     fn write(&self, kind: ObjectType, bytes: &[u8]) -> Result<Oid> {
-        let cost = self.cost.get();
-        self.cost.set(Cost { writes: cost.writes + 1, ..cost });
+        self.writes.set(self.writes.get() + 1);
         let attempted = || format!("write a {kind}");
         let id = git2::Oid::hash_object_ext(kind, bytes, self.format.git2()).map_err(Error::libgit2(attempted()))?;
         let oid = Oid::from_git2(id);
@@ -282,24 +344,9 @@ impl Objects {
             loose::write(&self.folder, oid, kind, bytes)?;
         }
         if kind != ObjectType::Blob {
-            self.seen.borrow_mut().keep(oid, kind, bytes);
+            self.seen.borrow_mut().keep(oid, kind, &bytes.into());
         }
         Ok(oid)
-    }
-}
-
-fn expect_kind(oid: Oid, found: ObjectType, wanted: ObjectType) -> Result<()> {
-    if found == wanted {
-        return Ok(());
-    }
-    Err(Error::Damaged { what: format!("object {oid} is a {found}, where a {wanted} should be") })
-}
-
-fn unreadable(oid: Oid, error: git2::Error) -> Error {
-    match (error.code(), error.class()) {
-        (ErrorCode::NotFound, _) => Error::Missing { oid },
-        (_, git2::ErrorClass::Os) => Error::libgit2(format!("read object {oid}"))(error),
-        _ => Error::Damaged { what: format!("object {oid}: {}", error.message()) },
     }
 }
 

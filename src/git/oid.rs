@@ -69,12 +69,13 @@ impl Oid {
     /// From 40 or 64 hex digits.
     pub fn parse(hex: &str) -> Result<Self> {
         let bad = || Error::BadOid { text: hex.to_owned() };
-        if hex.len() != 40 && hex.len() != 64 || !hex.is_ascii() {
+        if hex.len() != 40 && hex.len() != 64 {
             return Err(bad());
         }
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).ok_or_else(bad);
         let mut raw = [0_u8; 32];
-        for (at, byte) in raw[..hex.len() / 2].iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&hex[at * 2..at * 2 + 2], 16).map_err(|_| bad())?;
+        for (byte, pair) in raw.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
         }
         Self::from_bytes(&raw[..hex.len() / 2])
     }
@@ -108,7 +109,12 @@ impl Oid {
 
 impl fmt::Display for Oid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_bytes().iter().try_for_each(|b| write!(f, "{b:02x}"))
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut hex = [0; 64];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.as_bytes()) {
+            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        f.write_str(std::str::from_utf8(&hex[..self.as_bytes().len() * 2]).unwrap_or_default())
     }
 }
 
@@ -142,6 +148,8 @@ mod tests {
             assert_eq!(tree.format(), format);
             assert_eq!(Oid::parse(&tree.to_string()).expect("parses"), tree);
         }
-        assert!(Oid::parse("4b825d").is_err() && Oid::parse(&"g".repeat(40)).is_err());
+        for bad in ["4b825d", &"g".repeat(40), &"+1".repeat(20), &"é".repeat(20)] {
+            assert!(Oid::parse(bad).is_err(), "{bad}");
+        }
     }
 }

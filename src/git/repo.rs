@@ -117,7 +117,7 @@ impl Repo {
 /// Opens exactly this git dir with libgit2.
 pub(super) fn open_git2(git_dir: &Path) -> Result<git2::Repository> {
     // Hashing an object anew at each read takes longer than reading it. As for git, what zlib finds in a pack is enough;
-    // loose objects are judged by their ids (`loose`).
+    // loose objects are judged by their ids (`loose`), and so is what a restore writes (`Reader::blob_checked`).
     git2::opts::strict_hash_verification(false);
     let flags = git2::RepositoryOpenFlags::NO_SEARCH | git2::RepositoryOpenFlags::NO_DOTGIT;
     git2::Repository::open_ext(git_dir, flags, std::iter::empty::<&Path>())

@@ -29,10 +29,12 @@ pub struct TreeChange {
     pub new: Option<(FileMode, Oid)>,
 }
 
+pub use super::tree_diff::diff;
+
 /// What a path of a tree shall become.
 pub type Edit = (RepoPath, Option<(FileMode, Oid)>);
 
-type Entry = Option<(FileMode, Oid)>;
+pub(super) type Entry = Option<(FileMode, Oid)>;
 
 /// Deeper than any path that the operating system takes; a tree made to exhaust the stack ends here.
 const DEEPEST: usize = 2048;
@@ -78,14 +80,14 @@ fn list_below(
     Ok(())
 }
 
-fn child(folder: Option<&RepoPath>, name: BString) -> Result<RepoPath> {
+pub(super) fn child(folder: Option<&RepoPath>, name: BString) -> Result<RepoPath> {
     Ok(match folder {
         Some(folder) => folder.join(&name)?,
         None => RepoPath::new(name)?,
     })
 }
 
-fn check_depth(tree: Oid, depth: usize) -> Result<()> {
+pub(super) fn check_depth(tree: Oid, depth: usize) -> Result<()> {
     if depth > DEEPEST {
         return Err(Error::Damaged { what: format!("tree {tree}: it is deeper than any path can be") });
     }
@@ -154,50 +156,6 @@ fn apply(objects: &Objects, node: &Node, base: Entry) -> Result<Entry> {
     }
     let entries: Vec<_> = entries.into_iter().map(|(name, (mode, oid))| TreeEntry { name, mode, oid }).collect();
     Ok(Some((FileMode::Tree, objects.write_tree(&entries)?)))
-}
-
-/// The files that differ, in the order of their paths' bytes; equal folders are not read. A change between file and folder gives a removal and additions.
-pub fn diff(objects: &Objects, old: Oid, new: Oid) -> Result<Vec<TreeChange>> {
-    let mut changes = Vec::new();
-    let root = |oid| Some((FileMode::Tree, oid));
-    diff_entry(objects, None, root(old), root(new), 0, &mut changes)?;
-    changes.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(changes)
-}
-
-fn diff_entry(
-    objects: &Objects,
-    path: Option<&RepoPath>,
-    old: Entry,
-    new: Entry,
-    depth: usize,
-    changes: &mut Vec<TreeChange>,
-) -> Result<()> {
-    if old == new {
-        return Ok(());
-    }
-    let is_file = |entry: &(FileMode, Oid)| entry.0 != FileMode::Tree;
-    let files = (old.filter(is_file), new.filter(is_file));
-    if let (Some(path), (Some(_), _) | (_, Some(_))) = (path, files) {
-        changes.push(TreeChange { path: path.clone(), old: files.0, new: files.1 });
-    }
-    let mut pairs: BTreeMap<BString, (Entry, Entry)> = BTreeMap::new();
-    for (side, entry) in [(0, old), (1, new)] {
-        let Some((FileMode::Tree, tree)) = entry else { continue };
-        check_depth(tree, depth)?;
-        for entry in objects.read_tree(tree)? {
-            let pair = pairs.entry(entry.name).or_default();
-            let slot = if side == 0 { &mut pair.0 } else { &mut pair.1 };
-            *slot = Some((entry.mode, entry.oid));
-        }
-    }
-    for (name, (old, new)) in pairs {
-        if old != new {
-            let path = child(path, name)?;
-            diff_entry(objects, Some(&path), old, new, depth + 1, changes)?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

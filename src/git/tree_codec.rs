@@ -1,6 +1,8 @@
 //! The bytes of a tree object, both ways, in git's order (folders sort as if their name ended in `/`).
 
-use bstr::{BString, ByteSlice as _};
+use std::cmp::Ordering;
+
+use bstr::{BStr, BString, ByteSlice as _};
 
 use super::{Error, FileMode, ObjectFormat, Oid, Result, TreeEntry};
 use crate::base::repo_path::is_safe_part;
@@ -31,22 +33,69 @@ pub(super) fn encode(format: ObjectFormat, entries: &[TreeEntry]) -> Result<Vec<
 }
 
 fn sort_key(entry: &TreeEntry) -> impl Iterator<Item = u8> {
-    let end: &[u8] = if entry.mode == FileMode::Tree { b"/" } else { b"" };
-    entry.name.iter().chain(end).copied()
+    key(entry.name.as_bstr(), entry.mode == FileMode::Tree)
+}
+
+fn key(name: &BStr, is_tree: bool) -> impl Iterator<Item = u8> {
+    let end: &[u8] = if is_tree { b"/" } else { b"" };
+    name.iter().chain(end).copied()
 }
 
 /// The entries in the bytes of the tree `oid`. Names are not judged here: whoever forms a path of them does.
 pub(super) fn decode(oid: Oid, bytes: &[u8]) -> Result<Vec<TreeEntry>> {
-    let bad = || Error::Damaged { what: format!("tree {oid}: its bytes end within an entry") };
     let mut entries = Vec::new();
     let mut rest = bytes;
-    while !rest.is_empty() {
-        let (mode, after) = rest.split_once_str(" ").ok_or_else(bad)?;
-        let (name, after) = after.split_once_str("\0").ok_or_else(bad)?;
-        let (raw, after) = after.split_at_checked(oid.as_bytes().len()).ok_or_else(bad)?;
-        let mode = std::str::from_utf8(mode).ok().and_then(|m| u32::from_str_radix(m, 8).ok()).ok_or_else(bad)?;
-        entries.push(TreeEntry { name: name.into(), mode: FileMode::from_raw(mode)?, oid: Oid::from_bytes(raw)? });
+    while let Some((entry, after)) = first(oid, rest)? {
+        entries.push(TreeEntry { name: entry.name.to_owned(), mode: entry.mode()?, oid: entry.oid()? });
         rest = after;
     }
     Ok(entries)
+}
+
+/// One entry as its bytes are.
+#[derive(Clone, Copy)]
+pub(super) struct RawEntry<'t> {
+    /// All of it.
+    pub bytes: &'t [u8],
+    /// Its name.
+    pub name: &'t BStr,
+    tree: Oid,
+    mode: &'t [u8],
+    id: &'t [u8],
+}
+
+impl RawEntry<'_> {
+    pub(super) fn mode(&self) -> Result<FileMode> {
+        let digits = std::str::from_utf8(self.mode).ok().and_then(|mode| u32::from_str_radix(mode, 8).ok());
+        FileMode::from_raw(digits.ok_or_else(|| cut(self.tree))?)
+    }
+
+    pub(super) fn oid(&self) -> Result<Oid> {
+        Oid::from_bytes(self.id)
+    }
+
+    /// How it compares with another by git's order of names.
+    pub(super) fn cmp_name(&self, other: &Self) -> Ordering {
+        self.key().cmp(other.key())
+    }
+
+    fn key(&self) -> impl Iterator<Item = u8> {
+        key(self.name, matches!(self.mode, b"40000" | b"040000"))
+    }
+}
+
+/// The first entry of the bytes of the tree `oid`, and the rest of them; `None` at their end.
+pub(super) fn first(oid: Oid, bytes: &[u8]) -> Result<Option<(RawEntry<'_>, &[u8])>> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let space = bytes.find_byte(b' ').ok_or_else(|| cut(oid))?;
+    let end = bytes.find_byte(0).filter(|end| *end > space).ok_or_else(|| cut(oid))? + 1;
+    let (whole, rest) = bytes.split_at_checked(end + oid.as_bytes().len()).ok_or_else(|| cut(oid))?;
+    let name = whole[space + 1..end - 1].as_bstr();
+    Ok(Some((RawEntry { bytes: whole, name, tree: oid, mode: &whole[..space], id: &whole[end..] }, rest)))
+}
+
+fn cut(oid: Oid) -> Error {
+    Error::Damaged { what: format!("tree {oid}: its bytes end within an entry") }
 }

@@ -3,6 +3,7 @@
 use super::record::{Purpose, Recording};
 use super::{App, Failure, Result, find};
 use crate::base::RepoPath;
+use crate::base::file::Durability;
 use crate::engine::restore::Settled;
 use crate::engine::{journal, restore, store};
 use crate::model::Kind;
@@ -62,6 +63,6 @@ pub fn settle(app: &App<'_>) -> Result<Option<Outcome>> {
             recording.finish(app, purpose)?;
         }
     }
-    journal::remove(&app.repo)?;
+    journal::remove(&app.repo, Durability::Power)?;
     Ok(Some(Outcome { settled, left }))
 }

@@ -85,10 +85,10 @@ const CHANGES: [&str; 10] =
 const WRITES: [&str; 5] = ["write", "openat", "fsync", "ftruncate", "fchmod"];
 
 /// Which of the calls of one kind are tried: every so-manieth of those that are many, fewer of the others left out.
-fn stride(call: &str, most: u32) -> u32 {
-    let thorough = std::env::var_os("SESSION_TEST_THOROUGH").is_some();
+fn stride(call: &str, [most, thorough]: [u32; 2]) -> u32 {
+    let is_thorough = std::env::var_os("SESSION_TEST_THOROUGH").is_some();
     match () {
-        () if thorough => 1,
+        () if is_thorough => thorough,
         () if CHANGES.contains(&call) => (most / 12).max(1),
         () => most,
     }
@@ -132,12 +132,23 @@ pub fn at_every(
     make: &dyn Fn() -> (TestRepo, Vec<String>),
     check: &dyn Fn(&TestRepo, &[String], &str),
 ) -> u32 {
+    at_each(what, [most, 1], args, make, check)
+}
+
+/// [`at_every`] of so many calls that every so-manieth has to do for a thorough run, too.
+pub fn at_each(
+    what: &str,
+    strides: [u32; 2],
+    args: &[&str],
+    make: &dyn Fn() -> (TestRepo, Vec<String>),
+    check: &dyn Fn(&TestRepo, &[String], &str),
+) -> u32 {
     let mut deaths = 0;
     let (repo, facts) = make();
     let kept = Kept::of(&repo);
     for call in CHANGES.into_iter().chain(WRITES) {
         // strace counts each system call on its own.
-        for n in (1..).step_by(stride(call, most) as usize) {
+        for n in (1..).step_by(stride(call, strides) as usize) {
             kept.bring_back(&repo);
             let words: Vec<String> = args.iter().map(|a| a.replace("$ID", &facts[0])).collect();
             let words: Vec<&str> = words.iter().map(String::as_str).collect();

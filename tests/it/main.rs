@@ -27,6 +27,7 @@ mod hook_places;
 mod hostile_text;
 mod killed;
 mod killed_fork;
+mod killed_many;
 mod limits;
 mod listed;
 mod one_repository;

@@ -8,6 +8,8 @@ mod names;
 mod obstacles;
 mod outcome;
 
+use rayon::prelude::*;
+
 use super::restore::dirs::{Place, WorkTree};
 use super::{Result, Snapshot};
 use crate::base::RepoPath;
@@ -123,21 +125,21 @@ impl Plan {
 /// An object that the plan needs is missing: what it would write, or the stored copy of what it would take away.
 pub fn make(repo: &Repo, present: &Snapshot, target: &Target<'_>) -> Result<Plan> {
     let disk = WorkTree::open(repo)?;
-    let (items, kept) = sort(repo, &disk, present, target)?;
-    for (_, oid) in items.iter().flat_map(|item| [item.new, item.old]).flatten() {
-        if !repo.objects.exists(oid) {
-            return Err(GitError::Missing { oid }.into());
-        }
+    let (items, kept, is_whole) = sort(repo, &disk, present, target)?;
+    let objects = repo.objects.reader()?;
+    let is_missing = |(_, oid): &(FileMode, Oid)| !objects.exists(*oid);
+    if let Some((_, oid)) = items.par_iter().flat_map_iter(|i| [i.new, i.old]).flatten().find_first(is_missing) {
+        return Err(GitError::Missing { oid }.into());
     }
-    let edits = items.iter().map(|item| (item.path.clone(), item.new)).collect();
-    let result = tree::edit(&repo.objects, present.tree, edits)?;
+    let edits = || items.iter().map(|item| (item.path.clone(), item.new)).collect();
+    let result = if is_whole { target.tree } else { tree::edit(&repo.objects, present.tree, edits())? };
     let mut plan = Plan { present: present.tree, result, items, kept, obstacles: Vec::new() };
     plan.obstacles = obstacles::find(repo, &disk, present, &plan)?;
     Ok(plan)
 }
 
-/// What happens, and what stays.
-type Sorted = (Vec<PlanItem>, Vec<(RepoPath, Kept)>);
+/// What happens, what stays, and whether all that differs is among the first.
+type Sorted = (Vec<PlanItem>, Vec<(RepoPath, Kept)>, bool);
 
 /// Parts the differences.
 fn sort(repo: &Repo, disk: &WorkTree, present: &Snapshot, target: &Target<'_>) -> Result<Sorted> {
@@ -149,6 +151,7 @@ fn sort(repo: &Repo, disk: &WorkTree, present: &Snapshot, target: &Target<'_>) -
 
     let mut items = Vec::new();
     let mut kept = Vec::new();
+    let differ = changes.len();
     for change in changes {
         let path = &change.path;
         if target.only.is_some_and(|only| !is_among(path, only)) {
@@ -174,6 +177,7 @@ fn sort(repo: &Repo, disk: &WorkTree, present: &Snapshot, target: &Target<'_>) -
             None => items.push(PlanItem::new(change.path, change.old, change.new)),
         }
     }
+    let is_whole = items.len() == differ;
     // What is there and could not be taken has no difference to show, yet it is hardly what the target has.
     for path in present.skipped.unseen() {
         let has = tree::lookup(&repo.objects, target.tree, &path)?.is_some();
@@ -183,7 +187,7 @@ fn sort(repo: &Repo, disk: &WorkTree, present: &Snapshot, target: &Target<'_>) -
         }
     }
     kept.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok((items, kept))
+    Ok((items, kept, is_whole))
 }
 
 /// The ignore rules of a folder as they stand in a tree.

@@ -20,7 +20,7 @@ pub(super) fn find(repo: &Repo, disk: &WorkTree, present: &Snapshot, plan: &Plan
         disk,
         present,
         names,
-        compare: Compare::new(repo, disk, std::iter::empty())?,
+        compare: Compare::new(repo, disk, &present.stamps, std::iter::empty())?,
         deleted: plan.items.iter().filter(deleted).map(|item| names.key(&item.path)).collect(),
         gitlinks: plan.kept.iter().filter(|(_, why)| *why == Kept::Gitlink).map(|(path, _)| path).collect(),
         clear: RefCell::default(),
@@ -86,6 +86,10 @@ impl Search<'_> {
         let path = &item.path;
         if self.gitlinks.iter().any(|link| path.is_at_or_below(link) || link.is_at_or_below(path)) {
             return Ok(Some("a submodule or nested repository is in its place".to_owned()));
+        }
+        // The snapshot has just met it there.
+        if item.old.is_some() && self.present.stamps.met(path) {
+            return Ok(None);
         }
         let mut folders: Vec<RepoPath> = path.ancestors().collect();
         folders.reverse();

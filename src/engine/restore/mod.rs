@@ -5,6 +5,7 @@
 pub(in crate::engine) mod compare;
 pub(in crate::engine) mod dirs;
 mod order;
+mod place;
 mod remove;
 mod run;
 mod settle;
@@ -17,10 +18,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::plan::Action;
-use super::{Error, Plan, Result};
+use super::stat_cache::Stamp;
+use super::{Error, Plan, Result, Stamps};
 use crate::base::RepoPath;
+use crate::base::file::Durability;
 use crate::base::progress::Progress;
-use crate::git::Repo;
+use crate::git::{Oid, Repo};
 use run::Run;
 
 pub use dirs::WorkTree;
@@ -29,6 +32,8 @@ pub use settle::{Settled, settle};
 /// What a restore did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
+    /// Those of the written files that need no second reading: what each is now, and its blob.
+    pub files: BTreeMap<RepoPath, (Stamp, Oid)>,
     /// Files written.
     pub written: usize,
     /// Files deleted.
@@ -50,8 +55,8 @@ impl std::fmt::Debug for Checked<'_> {
 }
 
 /// Finds out whether a plan can be applied at all, before its journal is written. `modes` are permission bits to give to
-/// written files. `keep` is a folder that is not removed even when it becomes empty, nor those above it (where the command
-/// was started).
+/// written files. `stamps` are those of the snapshot that the plan was made with. `keep` is a folder that is not removed even
+/// when it becomes empty, nor those above it (where the command was started).
 ///
 /// # Errors
 /// Obstacles in the plan, a start folder in the way, a folder that must not be written to.
@@ -60,24 +65,30 @@ pub fn check<'a>(
     disk: &'a WorkTree,
     plan: &'a Plan,
     modes: &'a BTreeMap<RepoPath, u32>,
+    stamps: &'a Stamps,
     keep: &Path,
 ) -> Result<Checked<'a>> {
     if let Some(first) = plan.obstacles.first() {
         let (path, reason) = (first.path.clone(), first.reason.clone());
         return Err(Error::Refused { path, reason, more: plan.obstacles.len() - 1 });
     }
-    let mut run = Run::new(repo, disk, &plan.items, modes, keep)?;
+    let mut run = Run::new(repo, disk, &plan.items, modes, stamps, keep)?;
     if let Some(kept) = run.keep.as_ref()
         && let Some(item) = plan.items.iter().find(|i| i.action == Action::Write && kept.is_at_or_below(&i.path))
     {
         let reason = "the command was started in a folder that it would replace".to_owned();
         return Err(Error::Refused { path: item.path.clone(), reason, more: 0 });
     }
-    run.prepare(&plan.items)?;
+    run.prepare(repo, &plan.items)?;
     Ok(Checked { plan, run })
 }
 
 impl Checked<'_> {
+    /// How sure the journal has to be when it is written before this is applied, and when it is removed.
+    pub fn journal_durability(&self) -> Durability {
+        self.run.journal_durability()
+    }
+
     /// Applies the plan; the journal is the caller's. What was done is told also where it ended early. If that is nothing,
     /// there is nothing to settle.
     ///
@@ -90,10 +101,13 @@ impl Checked<'_> {
         }
         progress.start("restoring files", u64::try_from(items.len()).ok());
         let stop = &mut |path: &RepoPath| Err(Error::ChangedMeanwhile { path: path.clone() });
-        let done = self.run.carry_out(items, progress, stop);
+        let done = self.run.begin_sync(items).and_then(|()| self.run.carry_out(items, progress, stop));
         progress.finish();
-        // What was done stays done, also when it ends early: its folders are synced in either case.
-        let synced = self.run.sync_folders(items);
+        // What was done stays done, also when it ends early: its folders are synced in either case, unless their order is kept.
+        let synced = match self.run.journal_durability() {
+            Durability::Process => Ok(()),
+            Durability::Power => self.run.sync_folders(items),
+        };
         (self.run.applied, done.and(synced))
     }
 }
@@ -110,7 +124,8 @@ pub fn apply(
     progress: &dyn Progress,
 ) -> Result<Applied> {
     let disk = WorkTree::open(repo)?;
-    let (applied, done) = check(repo, &disk, plan, modes, keep)?.apply(progress);
+    let stamps = Stamps::default();
+    let (applied, done) = check(repo, &disk, plan, modes, &stamps, keep)?.apply(progress);
     done.map(|()| applied)
 }
 

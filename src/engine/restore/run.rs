@@ -3,18 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
+use std::thread::JoinHandle;
 
 use rayon::prelude::*;
+use rustix::io::Errno;
 
 use super::compare::Compare;
-use super::dirs::{Place, WorkTree, io};
+use super::dirs::{WorkTree, io};
 use super::order::Order;
+use super::place::{self, Placed};
 use super::write::{Staged, Writer};
 use super::{Applied, remove};
-use crate::base::RepoPath;
+use crate::base::file::Durability;
 use crate::base::progress::Progress;
-use crate::engine::Result;
+use crate::base::{Error as BaseError, RepoPath};
 use crate::engine::plan::{Action, Names, PlanItem};
+use crate::engine::{Result, Stamps, journal};
 use crate::git::{FileMode, Oid, Repo};
 
 /// Files that are made at a time, two open handles each. So many are synced one by one, more by their file system.
@@ -38,6 +42,12 @@ pub(super) struct Run<'a> {
     pub(super) applied: Applied,
     /// The file systems of the folders concerned, by device, each by one of them.
     systems: BTreeMap<u64, File>,
+    /// Whether the journal lies on the one file system concerned, and that is synced as a whole.
+    syncs_journal: bool,
+    /// Whether it was, since the journal was written.
+    is_synced: bool,
+    /// Those that were begun.
+    syncs: Vec<JoinHandle<rustix::io::Result<()>>>,
 }
 
 impl<'a> Run<'a> {
@@ -46,28 +56,65 @@ impl<'a> Run<'a> {
         disk: &'a WorkTree,
         items: &[PlanItem],
         modes: &'a BTreeMap<RepoPath, u32>,
+        stamps: &'a Stamps,
         keep: &Path,
     ) -> Result<Self> {
         let keep = keep.canonicalize().unwrap_or_else(|_| keep.to_path_buf());
         Ok(Self {
             disk,
             names: Names::of(repo)?,
-            compare: Compare::new(repo, disk, items.iter().map(|item| &item.path))?,
+            compare: Compare::new(repo, disk, stamps, items.iter().map(|item| &item.path))?,
             writer: Writer::new(repo, disk, modes)?,
             keep: RepoPath::below(repo.work_dir()?, &keep).ok(),
             applied: Applied::default(),
             systems: BTreeMap::new(),
+            syncs_journal: false,
+            is_synced: false,
+            syncs: Vec::new(),
         })
     }
 
     /// Before the first change: every folder concerned can be written in.
-    pub(super) fn prepare(&mut self, items: &[PlanItem]) -> Result<()> {
-        for folder in folders(items) {
+    pub(super) fn prepare(&mut self, repo: &Repo, items: &[PlanItem]) -> Result<()> {
+        let folders = folders(items);
+        let device = |folder: &Option<RepoPath>| {
             let open = remove::writable(self.disk, folder.as_ref())?;
-            let device = rustix::fs::fstat(&open).map_err(io("look at", self.disk.place_of(folder.as_ref())))?.st_dev;
-            self.systems.entry(device).or_insert(open);
+            let stat = rustix::fs::fstat(&open).map_err(io("look at", self.disk.place_of(folder.as_ref())))?;
+            Ok(stat.st_dev)
+        };
+        let devices: Vec<u64> = folders.par_iter().map(device).collect::<Result<_>>()?;
+        // One folder of each stays open, not all of them.
+        for (device, folder) in devices.into_iter().zip(&folders) {
+            if !self.systems.contains_key(&device) {
+                self.systems.insert(device, remove::writable(self.disk, folder.as_ref())?);
+            }
+        }
+        let device = rustix::fs::stat(journal::folder(repo)).map(|stat| stat.st_dev);
+        self.syncs_journal = are_many(items.len()) && device.is_ok_and(|device| self.systems.keys().eq([&device]));
+        Ok(())
+    }
+
+    /// Begins to sync the file systems where that is done before the first change, beside the making of the files: of what lies
+    /// there already, such as the objects of the safety checkpoint, nothing is left to wait for then.
+    pub(super) fn begin_sync(&mut self, items: &[PlanItem]) -> Result<()> {
+        if are_many(items.len()) {
+            for folder in self.systems.values() {
+                let folder = folder.try_clone().map_err(BaseError::io("open the folder", self.disk.place_of(None)))?;
+                self.syncs.push(std::thread::spawn(move || sync_system(&folder)));
+            }
         }
         Ok(())
+    }
+
+    /// How sure the journal has to be when it is written, and when it is gone. Where its file system is synced before the first
+    /// change, it is sure by then; and that file system keeps the order of renames and of the journal's removal.
+    pub(super) const fn journal_durability(&self) -> Durability {
+        if self.syncs_journal { Durability::Process } else { Durability::Power }
+    }
+
+    /// Before a change: whoever goes by the journal after a loss of power must find it.
+    fn secure(&mut self) -> Result<()> {
+        if self.syncs_journal && !self.is_synced { self.sync_systems() } else { Ok(()) }
     }
 
     /// Removes what a killed run left in the folders concerned.
@@ -109,6 +156,7 @@ impl<'a> Run<'a> {
 
     fn delete(&mut self, items: &[&PlanItem], progress: &dyn Progress, on_change: &mut OnChange<'_>) -> Result<()> {
         for item in items.iter().filter(|item| item.action == Action::Delete) {
+            self.secure()?;
             if self.compare.holds(&item.path, item.old)? {
                 remove::file(self.disk, &item.path)?;
                 self.applied.deleted += 1;
@@ -123,91 +171,91 @@ impl<'a> Run<'a> {
     fn write(&mut self, items: &[&PlanItem], progress: &dyn Progress, on_change: &mut OnChange<'_>) -> Result<()> {
         let are_many = are_many(items.len());
         for batch in items.chunks(if are_many { MANY } else { FEW }) {
-            let mut staged: Vec<(&PlanItem, Staged<'_>)> = Vec::new();
-            for part in batch.chunks(FEW) {
-                let made = self.stage(part, on_change)?;
-                if let Some(moment) = made.iter().find_map(|(_, file)| file.moment()) {
-                    let replaced = made.iter().filter(|(item, _)| item.old.is_some());
-                    let files = replaced.filter_map(|(item, file)| Some((&item.path, file.folder()?)));
-                    self.compare.read_ahead(&files.collect::<Vec<_>>(), moment);
-                }
-                staged.extend(made);
-                if are_many {
-                    staged.iter_mut().rev().take(part.len()).for_each(|(_, file)| file.close());
-                }
-            }
+            let staged = self.stage(batch, are_many, on_change)?;
             if are_many {
                 self.sync_systems()?;
             } else {
-                staged.par_iter_mut().try_for_each(|(_, file)| file.sync())?;
+                staged.par_iter().try_for_each(|(_, file)| file.sync())?;
+                self.secure()?;
             }
-            for (item, file) in staged {
-                self.place(item, file, on_change)?;
-            }
+            self.place(staged, on_change)?;
             progress.advance(u64::try_from(batch.iter().filter(|i| i.new.is_some()).count()).unwrap_or(0));
         }
         Ok(())
     }
 
-    /// Makes the files beside their places; a change of nothing but the exec bit is carried out.
+    /// Makes the files beside their places, and reads those that they replace where nothing else tells what these are; a
+    /// change of nothing but the exec bit is carried out.
     fn stage<'p>(
         &mut self,
         items: &[&'p PlanItem],
+        are_many: bool,
         on_change: &mut OnChange<'_>,
     ) -> Result<Vec<(&'p PlanItem, Staged<'a>)>> {
-        let mut contents = Vec::new();
+        let mut wanted = Vec::new();
         for item in items {
             let Some(new) = item.new else { continue };
             if item.action == Action::Mode && !self.writer.is_shared(&item.path)? {
                 self.change_mode(item, new.0, on_change)?;
             } else {
-                contents.push((*item, new, self.writer.content(&item.path, new)?));
+                wanted.push((*item, new, self.writer.smudged(&item.path)));
             }
         }
-        let maker = self.writer.maker();
-        let stage = |(item, new, content): &(&'p PlanItem, (FileMode, Oid), Vec<u8>)| {
-            Ok((*item, maker.stage(&item.path, *new, content)?))
+        let (maker, compare) = (self.writer.maker()?, &self.compare);
+        let stage = |(item, new, smudged): &(&'p PlanItem, (FileMode, Oid), Option<Vec<u8>>)| {
+            let Some(mut file) = maker.stage(&item.path, *new, smudged.as_deref())? else { return Ok((*item, None)) };
+            let read = item.old.and_then(|(_, oid)| compare.read_ahead(&item.path, oid, &file));
+            if are_many {
+                file.close();
+            }
+            Ok((*item, Some((file, read))))
         };
-        let made: Vec<_> = if contents.len() >= WORTH_THREADS {
-            contents.par_iter().map(stage).collect::<Result<_>>()?
+        let made: Vec<_> = if wanted.len() >= WORTH_THREADS {
+            wanted.par_iter().map(stage).collect::<Result<_>>()?
         } else {
-            contents.iter().map(stage).collect::<Result<_>>()?
+            wanted.iter().map(stage).collect::<Result<_>>()?
         };
         let mut staged = Vec::with_capacity(made.len());
-        for (item, file) in made {
-            match file {
-                Some(file) => staged.push((item, file)),
+        for (item, made) in made {
+            match made {
+                Some((file, read)) => {
+                    self.compare.know(&item.path, read);
+                    staged.push((item, file));
+                }
                 None => on_change(&item.path)?,
             }
         }
         Ok(staged)
     }
 
-    fn place(&mut self, item: &PlanItem, file: Staged<'_>, on_change: &mut OnChange<'_>) -> Result<()> {
-        // The folder as it is reached now: a link may have taken its place since.
-        let Some(folder) = self.disk.folder(item.path.parent().as_ref())? else { return on_change(&item.path) };
-        if !self.compare.holds_in(&folder, &item.path, item.old)? {
-            // Someone may have brought it where it shall be; then it is done, and keeps its inode.
-            let is_done = self.compare.holds_in(&folder, &item.path, item.new)?;
-            return if is_done { Ok(()) } else { on_change(&item.path) };
+    fn place(&mut self, staged: Vec<(&PlanItem, Staged<'_>)>, on_change: &mut OnChange<'_>) -> Result<()> {
+        let mut staged = staged.into_iter();
+        loop {
+            let some: Vec<_> = staged.by_ref().take(place::AT_ONCE).collect();
+            if some.is_empty() {
+                return Ok(());
+            }
+            let placed = place::some(self.disk, &self.compare, some);
+            for (item, placed) in &placed {
+                let Ok(Placed::Now(stamp)) = placed else { continue };
+                if let (Some(stamp), Some((_, oid))) = (stamp, item.new) {
+                    self.applied.files.insert(item.path.clone(), (*stamp, oid));
+                }
+                match item.action {
+                    Action::Mode => self.applied.modes += 1,
+                    Action::Write | Action::Delete => self.applied.written += 1,
+                }
+            }
+            for (item, placed) in placed {
+                if placed? == Placed::Changed {
+                    on_change(&item.path)?;
+                }
+            }
         }
-        if item.old.is_none()
-            && Place::of(self.disk.stat_in(&folder, &item.path)?.as_ref()) == Place::Folder
-            && !remove::empty_folders(self.disk, &item.path)?
-        {
-            return on_change(&item.path);
-        }
-        if !file.place(&folder, item.old.is_some())? {
-            return on_change(&item.path);
-        }
-        match item.action {
-            Action::Mode => self.applied.modes += 1,
-            Action::Write | Action::Delete => self.applied.written += 1,
-        }
-        Ok(())
     }
 
     fn change_mode(&mut self, item: &PlanItem, mode: FileMode, on_change: &mut OnChange<'_>) -> Result<()> {
+        self.secure()?;
         let executable = mode == FileMode::Executable;
         if self.compare.holds(&item.path, item.old)? && self.writer.set_exec(&item.path, executable)? {
             self.applied.modes += 1;
@@ -218,7 +266,7 @@ impl<'a> Run<'a> {
     }
 
     /// Syncs the folders in which names were made or removed, and those above, which may be new themselves.
-    pub(super) fn sync_folders(&self, items: &[PlanItem]) -> Result<()> {
+    pub(super) fn sync_folders(&mut self, items: &[PlanItem]) -> Result<()> {
         let folders: BTreeSet<Option<RepoPath>> =
             items.iter().flat_map(|item| item.path.ancestors().map(Some)).chain([None]).collect();
         if are_many(folders.len()) {
@@ -231,10 +279,16 @@ impl<'a> Run<'a> {
     }
 
     /// For many files one step instead of hundreds, and it takes in the objects of the safety checkpoint.
-    fn sync_systems(&self) -> Result<()> {
-        self.systems
-            .values()
-            .try_for_each(|folder| sync_system(folder).map_err(io("sync the file system of", self.disk.place_of(None))))
+    fn sync_systems(&mut self) -> Result<()> {
+        let failed = || io("sync the file system of", self.disk.place_of(None));
+        for begun in std::mem::take(&mut self.syncs) {
+            // A thread that panicked has synced nothing.
+            begun.join().unwrap_or(Err(Errno::IO)).map_err(failed())?;
+        }
+        let mut systems = self.systems.values();
+        systems.try_for_each(|s| sync_system(s).map_err(failed()))?;
+        self.is_synced = true;
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use super::run::Run;
 use crate::base::RepoPath;
 use crate::base::progress::Progress;
 use crate::engine::journal::Journal;
-use crate::engine::{PlanItem, Result};
+use crate::engine::{PlanItem, Result, Stamps};
 use crate::git::{FileMode, Oid, Repo};
 
 /// How an interrupted restore can be settled.
@@ -29,8 +29,9 @@ pub fn settle(
 ) -> Result<(Settled, Vec<RepoPath>)> {
     let all = &journal.plan.items;
     let disk = WorkTree::open(repo)?;
-    let mut run = Run::new(repo, &disk, all, &journal.modes, keep)?;
-    run.prepare(all)?;
+    let stamps = Stamps::default();
+    let mut run = Run::new(repo, &disk, all, &journal.modes, &stamps, keep)?;
+    run.prepare(repo, all)?;
     run.remove_leftovers(all)?;
 
     let (mut done, mut to_do, mut left) = (Vec::new(), Vec::new(), Vec::new());

@@ -12,7 +12,7 @@ use crate::base::progress::Silent;
 use crate::engine::plan::{self, Target};
 use crate::engine::restore::{Applied, apply};
 use crate::engine::snapshot::{IndexState, Stats};
-use crate::engine::{Plan, Result, Snapshot};
+use crate::engine::{Plan, Result, Snapshot, Stamps};
 use crate::git::repo::RepoEnv;
 use crate::git::{Oid, Repo};
 use crate::model::{Scope, Skipped};
@@ -195,6 +195,7 @@ pub(in crate::engine) fn snapshot(tree: Oid) -> Snapshot {
         index: IndexState::default(),
         modes: BTreeMap::new(),
         umask: 0o022,
+        stamps: Stamps::default(),
         stats: Stats::default(),
     }
 }

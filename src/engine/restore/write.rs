@@ -11,11 +11,12 @@ use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use super::dirs::{Place, WorkTree, io};
+use super::place::Placed;
 use crate::base::{Error as BaseError, IdSource, RepoPath};
 use crate::engine::plan::PlanItem;
-use crate::engine::stat_cache::{Moment, Stamp};
+use crate::engine::stat_cache::Stamp;
 use crate::engine::{Result, TEMP_PREFIX};
-use crate::git::{Error as GitError, FileMode, Oid, Repo, filters};
+use crate::git::{Error as GitError, FileMode, Oid, Reader, Repo, filters};
 
 /// Makes the new files of a restore.
 pub(super) struct Writer<'a> {
@@ -29,11 +30,14 @@ pub(super) struct Writer<'a> {
     smudged: BTreeMap<RepoPath, Vec<u8>>,
 }
 
-/// Makes files with content that is at hand, from any thread.
+/// Makes files, from any thread.
 pub(super) struct Maker<'a> {
+    objects: Reader<'a>,
     disk: &'a WorkTree,
     modes: &'a BTreeMap<RepoPath, u32>,
     file_mode: bool,
+    /// The user and group that this process makes files for.
+    ours: (u32, u32),
 }
 
 /// A finished file that waits beside its place. Dropped before it is placed, it is removed.
@@ -43,6 +47,10 @@ pub(super) struct Staged<'a> {
     path: RepoPath,
     /// Its folder, and it itself unless it is a symbolic link; both until it is closed.
     open: Option<(File, Option<File>)>,
+    /// The finished file; none of a link, and of what a filter made.
+    pub(super) stamp: Option<Stamp>,
+    /// The file in its place as it was before; `None` where there was none.
+    pub(super) replaced: Option<Stamp>,
     placed: bool,
 }
 
@@ -75,17 +83,20 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// What a path shall hold.
-    pub(super) fn content(&mut self, path: &RepoPath, (_, oid): (FileMode, Oid)) -> Result<Vec<u8>> {
-        match self.smudged.remove(path) {
-            Some(content) => Ok(content),
-            None => Ok(self.repo.objects.read_blob(oid)?),
-        }
+    /// What a filter driver made of the blob of a path; handed out once.
+    pub(super) fn smudged(&mut self, path: &RepoPath) -> Option<Vec<u8>> {
+        self.smudged.remove(path)
     }
 
     /// What makes the files.
-    pub(super) const fn maker(&self) -> Maker<'a> {
-        Maker { disk: self.disk, modes: self.modes, file_mode: self.file_mode }
+    pub(super) fn maker(&self) -> Result<Maker<'a>> {
+        Ok(Maker {
+            objects: self.repo.objects.parallel_reader()?,
+            disk: self.disk,
+            modes: self.modes,
+            file_mode: self.file_mode,
+            ours: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
+        })
     }
 
     /// Whether the file has other names, whose exec bit is not ours to change.
@@ -98,7 +109,7 @@ impl<'a> Writer<'a> {
     pub(super) fn set_exec(&self, path: &RepoPath, executable: bool) -> Result<bool> {
         let Some(file) = self.disk.open_file(path)? else { return Ok(false) };
         let meta = file.metadata().map_err(BaseError::io("look at", self.disk.on_disk(path)))?;
-        let bits = self.modes.get(path).copied().unwrap_or_else(|| self.maker().with_exec(meta.mode(), executable));
+        let bits = self.modes.get(path).copied().unwrap_or_else(|| with_exec(self.file_mode, meta.mode(), executable));
         file.set_permissions(Permissions::from_mode(bits & 0o777))
             .map_err(BaseError::io("set the permissions of", self.disk.on_disk(path)))?;
         Ok(true)
@@ -106,16 +117,20 @@ impl<'a> Writer<'a> {
 }
 
 impl<'a> Maker<'a> {
-    /// Writes the new content beside its place; `None` where its folder's place is taken by something else.
+    /// Writes the new content, that of the blob or what a filter made of it, beside its place; `None` where its folder's
+    /// place is taken by something else.
     pub(super) fn stage(
         &self,
         path: &RepoPath,
         (mode, oid): (FileMode, Oid),
-        content: &[u8],
+        smudged: Option<&[u8]>,
     ) -> Result<Option<Staged<'a>>> {
+        let blob = if smudged.is_none() { self.objects.blob_checked(oid)? } else { Vec::new() };
+        let content = smudged.unwrap_or(&blob);
         let Some(folder) = self.disk.make_folder(path.parent().as_ref())? else { return Ok(None) };
         let temp = format!("{TEMP_PREFIX}{}", IdSource::Random.hex12());
-        let mut staged = Staged { disk: self.disk, temp, path: path.clone(), open: None, placed: true };
+        let mut staged =
+            Staged { disk: self.disk, temp, path: path.clone(), open: None, stamp: None, replaced: None, placed: true };
         let file = if mode == FileMode::Symlink {
             if content.is_empty() || content.contains(&0) {
                 let what = format!("blob {oid}, the target of the symbolic link {path}");
@@ -125,46 +140,67 @@ impl<'a> Maker<'a> {
             staged.placed = false;
             None
         } else {
-            Some(self.write_file(&mut staged, &folder, content, mode == FileMode::Executable)?)
+            let (file, stamp) = self.write_file(&mut staged, &folder, content, mode == FileMode::Executable)?;
+            // Only of a blob itself is known what it will be when it is read again.
+            staged.stamp = smudged.is_none().then_some(stamp);
+            Some(file)
         };
         staged.open = Some((folder, file));
         Ok(Some(staged))
     }
 
-    fn write_file(&self, staged: &mut Staged<'_>, folder: &File, content: &[u8], executable: bool) -> Result<File> {
+    fn write_file(
+        &self,
+        staged: &mut Staged<'_>,
+        folder: &File,
+        content: &[u8],
+        executable: bool,
+    ) -> Result<(File, Stamp)> {
         let path = &staged.path;
         let replaced = self.disk.stat_in(folder, path)?;
         let replaced = replaced.filter(|stat| Place::of(Some(stat)) == Place::File);
+        staged.replaced = replaced.as_ref().map(Stamp::of);
         let exact = self.modes.get(path).copied();
-        // A file that gets its bits later must not be open to others in between; a new one gets them from the umask.
-        let at_first = match (replaced.is_some() || exact.is_some(), executable) {
-            (true, _) => 0o600,
-            (false, true) => 0o777,
-            (false, false) => 0o666,
+        // Never open to others in between; where nothing says which, it gets them from the umask.
+        let bits =
+            exact.or(replaced.map(|r| with_exec(self.file_mode, r.st_mode, executable))).map(|bits| bits & 0o777);
+        let is_ours = replaced.is_none_or(|r| (r.st_uid, r.st_gid) == self.ours);
+        let at_first = match (bits, executable) {
+            (Some(_), _) if !is_ours => 0o600,
+            (Some(bits), _) => bits,
+            (None, true) => 0o777,
+            (None, false) => 0o666,
         };
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(folder, &staged.temp, flags, Mode::from_raw_mode(at_first));
         let mut file: File = opened.map_err(io("create", self.disk.on_disk(path)))?.into();
         staged.placed = false;
         file.write_all(content).map_err(BaseError::io("write", self.disk.on_disk(path)))?;
-        if let Some(replaced) = &replaced {
-            keep_owner(&file, replaced).map_err(io("set the owner of", self.disk.on_disk(path)))?;
+        let stat = || rustix::fs::fstat(&file).map_err(io("look at", self.disk.on_disk(path)));
+        let mut now = stat()?;
+        let has_owner = replaced.as_ref().is_none_or(|r| (now.st_uid, now.st_gid) == (r.st_uid, r.st_gid));
+        let has_bits = bits.is_none_or(|bits| now.st_mode & 0o777 == bits);
+        if let Some(replaced) = replaced.filter(|_| !has_owner) {
+            give_to_owner(&file, &replaced).map_err(io("set the owner of", self.disk.on_disk(path)))?;
         }
-        if let Some(bits) = exact.or(replaced.map(|r| self.with_exec(r.st_mode, executable))) {
-            file.set_permissions(Permissions::from_mode(bits & 0o777))
+        if let Some(bits) = bits.filter(|_| !has_bits) {
+            file.set_permissions(Permissions::from_mode(bits))
                 .map_err(BaseError::io("set the permissions of", self.disk.on_disk(path)))?;
         }
-        Ok(file)
-    }
-
-    /// The bits of a file with exec for those who may read, or for nobody.
-    const fn with_exec(&self, bits: u32, executable: bool) -> u32 {
-        match (executable, bits & 0o100 != 0) {
-            _ if !self.file_mode => bits,
-            (true, false) => bits | ((bits & 0o444) >> 2) | 0o100,
-            (true, true) => bits,
-            (false, _) => bits & !0o111,
+        if !has_owner || !has_bits {
+            now = stat()?;
         }
+        Ok((file, Stamp::of(&now)))
+    }
+}
+
+/// The bits of a file with exec for those who may read, or for nobody, where that means anything.
+const fn with_exec(file_mode: bool, bits: u32, executable: bool) -> u32 {
+    match (executable, bits & 0o100 != 0) {
+        _ if !file_mode => bits,
+        (true, false) => bits | ((bits & 0o444) >> 2) | 0o100,
+        (true, true) => bits,
+        (false, _) => bits & !0o111,
     }
 }
 
@@ -174,15 +210,9 @@ impl Staged<'_> {
         self.open.as_ref().map(|(folder, _)| folder)
     }
 
-    /// When the file was made, by the file system's clock.
-    pub(super) fn moment(&self) -> Option<Moment> {
-        let (_, file) = self.open.as_ref()?;
-        Some(Stamp::of(&rustix::fs::fstat(file.as_ref()?).ok()?).ctime)
-    }
-
     /// Makes sure that the content survives a loss of power.
-    pub(super) fn sync(&mut self) -> Result<()> {
-        if let Some((_, Some(file))) = self.open.take() {
+    pub(super) fn sync(&self) -> Result<()> {
+        if let Some((_, Some(file))) = &self.open {
             file.sync_all().map_err(BaseError::io("sync", self.disk.on_disk(&self.path)))?;
         }
         Ok(())
@@ -193,9 +223,19 @@ impl Staged<'_> {
         self.open = None;
     }
 
-    /// Moves the file into its place in its folder. `false`, and nothing done, where something is there that should not be
-    /// replaced, or where the folder is another one by now.
-    pub(super) fn place(mut self, folder: &File, replace: bool) -> Result<bool> {
+    /// What the file is in its place; `None` where it is not the one that was made, or was made so lately that a change
+    /// since would not show.
+    fn stamp_in(&self, folder: &File) -> Result<Option<Stamp>> {
+        let Some(made) = self.stamp else { return Ok(None) };
+        let Some(stat) = self.disk.stat_in(folder, &self.path)? else { return Ok(None) };
+        let now = Stamp::of(&stat);
+        let is_made = Place::of(Some(&stat)) == Place::File && now == Stamp { ctime: now.ctime, ..made };
+        Ok((is_made && now.mtime < now.ctime).then_some(now))
+    }
+
+    /// Moves the file into its place in its folder, and says what it is there ([`Placed::Now`]). Nothing is done where
+    /// something is there that should not be replaced, or where the folder is another one by now.
+    pub(super) fn place(mut self, folder: &File, replace: bool) -> Result<Placed> {
         let name = self.path.file_name().to_vec();
         let plain = || rustix::fs::renameat(folder, &self.temp, folder, name.as_slice());
         let renamed = if replace {
@@ -209,10 +249,10 @@ impl Staged<'_> {
         };
         match renamed {
             Ok(()) => self.placed = true,
-            Err(Errno::EXIST | Errno::ISDIR | Errno::NOTEMPTY | Errno::NOENT) => return Ok(false),
+            Err(Errno::EXIST | Errno::ISDIR | Errno::NOTEMPTY | Errno::NOENT) => return Ok(Placed::Changed),
             Err(e) => return Err(io("write", self.disk.on_disk(&self.path))(e)),
         }
-        Ok(true)
+        Ok(Placed::Now(self.stamp_in(folder)?))
     }
 }
 
@@ -228,11 +268,7 @@ impl Drop for Staged<'_> {
 }
 
 /// Gives the new file to whom the old one belonged, where we may.
-fn keep_owner(file: &File, replaced: &Stat) -> rustix::io::Result<()> {
-    let Ok(ours) = rustix::fs::fstat(file) else { return Ok(()) };
-    if (ours.st_uid, ours.st_gid) == (replaced.st_uid, replaced.st_gid) {
-        return Ok(());
-    }
+fn give_to_owner(file: &File, replaced: &Stat) -> rustix::io::Result<()> {
     let uid = rustix::fs::Uid::from_raw(replaced.st_uid);
     let gid = rustix::fs::Gid::from_raw(replaced.st_gid);
     match rustix::fs::fchown(file, Some(uid), Some(gid)) {

@@ -14,11 +14,11 @@ use super::merged::{Merged, changes, edits, records};
 use super::seed::{self, Trust};
 use super::settings::{self, Settings};
 use super::walk::{self, Found, Lstat, Walked};
-use super::{Options, Snapshot, Stats, index_state, modes};
+use super::{Options, Snapshot, Stamps, Stats, index_state, modes};
 use crate::base::repo_path::escape;
 use crate::base::{RepoPath, file, progress::Progress};
 use crate::engine::Result;
-use crate::engine::stat_cache::{Moment, Record, Stamp, StatCache, State, Taken};
+use crate::engine::stat_cache::{End, Moment, Record, Stamp, StatCache, State, Taken};
 use crate::git::exclude::Exclude;
 use crate::git::{FileMode, Oid, Repo, filters};
 use crate::model::{Scope, SkipReason, Skipped, SkippedPath};
@@ -106,11 +106,21 @@ pub(super) fn take(
     }
     let state = State { tree: Some(tree), index: index_to_keep, rules };
     let changes = if known.from_cache { changes(&known.records, &merged) } else { Vec::new() };
-    if known.from_cache && changes.is_empty() && cache.state == state && cache.folders == seen {
-        // It says all that is known already.
-    } else if !known.from_cache || !cache.add(&cache_path, &state, &seen, &changes)? {
-        StatCache::store(&cache_path, format, &state, &seen, &records(known.records, &settled, &merged))?;
-    }
+    let says_all = known.from_cache && changes.is_empty() && cache.state == state && cache.folders == seen;
+    let end = match (says_all, known.from_cache) {
+        (true, _) => Some(cache.end),
+        (false, true) => cache.add(&cache_path, &state, &seen, &changes)?,
+        (false, false) => None,
+    };
+    let stamps = if let Some(end) = end {
+        let cache = StatCache { state, records: known.records, folders: seen, end };
+        Stamps::new(cache, settled, merged, settings.stat)
+    } else {
+        let records = records(known.records, &settled, &merged);
+        StatCache::store(&cache_path, format, &state, &seen, &records)?;
+        let cache = StatCache { state, records, folders: seen, end: End::NOWHERE };
+        Stamps::new(cache, Vec::new(), Vec::new(), settings.stat)
+    };
     let mut paths = walked.skipped;
     paths.extend(skipped);
     paths.sort_by(|a, b| a.path.cmp(&b.path));
@@ -121,6 +131,7 @@ pub(super) fn take(
         index: index_state::against(&index, head_tree),
         modes,
         umask,
+        stamps,
         stats,
     })
 }

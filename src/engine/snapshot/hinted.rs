@@ -9,7 +9,7 @@ use super::hash::{self, Content};
 use super::ignore_rules;
 use super::settings::{self, Settings};
 use super::walk::{Found, Lstat};
-use super::{IndexState, Options, Snapshot, Stats, index_state, modes, own_folders};
+use super::{IndexState, Options, Snapshot, Stamps, Stats, index_state, modes, own_folders};
 use crate::base::RepoPath;
 use crate::base::repo_path::escape;
 use crate::engine::{Result, TEMP_PREFIX};
@@ -54,6 +54,7 @@ pub(super) fn take(repo: &Repo, previous: Option<Oid>, options: &Options, only: 
         index: IndexState::default(),
         modes: hinted.modes,
         umask: hinted.umask,
+        stamps: Stamps::default(),
         stats: hinted.stats,
     })
 }

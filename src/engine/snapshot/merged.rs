@@ -8,6 +8,7 @@ use crate::engine::stat_cache::{Change, Record, Records};
 use crate::git::tree::Edit;
 
 /// What became of a path that is not settled.
+#[derive(Debug)]
 pub(super) struct Merged {
     /// The place of its record; `None` for a new path.
     pub at: Option<usize>,

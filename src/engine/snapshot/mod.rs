@@ -27,9 +27,14 @@ mod merged;
 mod modes;
 mod seed;
 mod settings;
+mod stamps;
 #[cfg(test)]
 mod tests;
+mod touched;
 mod walk;
+
+pub use stamps::Stamps;
+pub use touched::touched;
 
 /// Limits and the part of the tree to look at.
 #[derive(Clone, Debug)]
@@ -85,6 +90,8 @@ pub struct Snapshot {
     pub modes: BTreeMap<RepoPath, u32>,
     /// The umask that `modes` is relative to.
     pub umask: u32,
+    /// What its files were when they were taken.
+    pub stamps: Stamps,
     /// What it cost.
     pub stats: Stats,
 }

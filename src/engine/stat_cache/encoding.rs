@@ -72,6 +72,12 @@ pub(super) fn encode_added(
     out
 }
 
+/// What stands for all blocks once this one is added.
+pub(super) fn chain_after(chain: u64, block: &[u8]) -> u64 {
+    let sum = block.get(8..BEFORE).and_then(|sum| sum.try_into().ok()).map_or(0, u64::from_le_bytes);
+    mix(chain, sum)
+}
+
 fn put_changes<T>(out: &mut Vec<u8>, changes: &[Change<&T>], put: impl Fn(&mut Vec<u8>, &T)) {
     put_count(out, changes.len());
     for change in changes {

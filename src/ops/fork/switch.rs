@@ -33,7 +33,7 @@ impl Switch {
             return Err(in_the_way(target.number, &foreign));
         }
         let modes = plan::bits(&plan, &present, &layout::read_modes(&app.repo.objects, target.meta_tree)?);
-        restore::check(&app.repo, &restore::WorkTree::open(&app.repo)?, &plan, &modes, &app.cwd)?;
+        restore::check(&app.repo, &restore::WorkTree::open(&app.repo)?, &plan, &modes, &present.stamps, &app.cwd)?;
         Ok(Self { files: Files::of(&plan) })
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{Destination, tip_of};
+use crate::base::file::Durability;
 use crate::base::{RepoPath, text};
 use crate::engine::history::{Half, History};
 use crate::engine::plan::{Action, Kept, Target};
@@ -179,8 +180,16 @@ pub(super) fn refuse_obstacles(app: &App<'_>, to: &Destination<'_>, plan: Option
     Ok(())
 }
 
+/// What was written.
+#[derive(Debug)]
+pub(super) struct Written {
+    applied: Applied,
+    /// How sure the end of the journal has to be.
+    pub durability: Durability,
+}
+
 /// Writes the files, under a journal that stays until the checkpoint at the end is made.
-pub(super) fn write(app: &App<'_>, recording: &Recording, code: &CodeMove, then: &Then) -> Result<()> {
+pub(super) fn write(app: &App<'_>, recording: &Recording, code: &CodeMove, then: &Then) -> Result<Written> {
     let plan = &code.plan;
     let tip = tip_of(recording)?;
     let then = serde_json::to_value(then)
@@ -188,19 +197,26 @@ pub(super) fn write(app: &App<'_>, recording: &Recording, code: &CodeMove, then:
     let purpose = journal::Purpose { session: tip.session.id, tip: tip.checkpoint.commit, then };
     let modes = plan::bits(plan, &code.present, &code.modes);
     let disk = WorkTree::open(&app.repo)?;
-    let checked = restore::check(&app.repo, &disk, plan, &modes, &app.cwd)?;
-    journal::write(&app.repo, &purpose, plan, &modes)?;
+    let checked = restore::check(&app.repo, &disk, plan, &modes, &code.present.stamps, &app.cwd)?;
+    let durability = checked.journal_durability();
+    journal::write(&app.repo, &purpose, plan, &modes, durability)?;
     let (applied, done) = checked.apply(app.progress);
     // Such as where a filter driver fails: nobody has to settle what was never begun.
     if done.is_err() && applied == Applied::default() {
-        journal::remove(&app.repo)?;
+        journal::remove(&app.repo, durability)?;
     }
-    Ok(done?)
+    done?;
+    Ok(Written { applied, durability })
 }
 
-/// Looks at the files again: the code as it is now, which must be what was planned.
-pub(super) fn verify(app: &App<'_>, plan: &Plan) -> Result<DraftCode> {
-    let after = snapshot::take(&app.repo, Some(plan.result), &app.snapshot_options(None)?, app.progress)?;
+/// Looks at the files again: the code as it is now, which must be what was planned. `is_alone`: nothing else moved.
+pub(super) fn verify(app: &App<'_>, code: &CodeMove, written: &Written, is_alone: bool) -> Result<DraftCode> {
+    let CodeMove { plan, present, .. } = code;
+    let touched = if is_alone { snapshot::touched(&app.repo, present, plan, &written.applied.files)? } else { None };
+    let after = match touched {
+        Some(after) => after,
+        None => snapshot::take(&app.repo, Some(plan.result), &app.snapshot_options(None)?, app.progress)?,
+    };
     if after.tree != plan.result {
         let differ = plan::unplanned(&app.repo, plan, after.tree)?;
         if let Some(first) = differ.first() {

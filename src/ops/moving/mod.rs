@@ -134,17 +134,17 @@ pub fn go(
     let from = before.checkpoint.number;
     let mut recording = Recording::on(app, before)?;
     let then = Then { kind: to.kind, from, target: to.target.number, mode: to.mode, redone: to.redone };
-    let restored = moved.code.as_ref().filter(|code| !code.plan.is_empty());
-    if let Some(code) = restored {
-        files::write(app, &recording, code, &then)?;
-    }
+    let restored = match moved.code.as_ref().filter(|code| !code.plan.is_empty()) {
+        Some(code) => Some((code, files::write(app, &recording, code, &then)?)),
+        None => None,
+    };
     if let Some(git) = &git {
         git.restore(app, to)?;
         recording.head = app.repo.head()?;
     }
     // Where neither moved, the files are as they shall be, and as the safety checkpoint has them.
-    match restored {
-        Some(code) => recording.set_code(files::verify(app, &code.plan)?),
+    match &restored {
+        Some((code, written)) => recording.set_code(files::verify(app, code, written, git.is_none())?),
         None if git.is_some() => recording.capture_code(app, None).map(drop)?,
         None => {}
     }
@@ -158,8 +158,8 @@ pub fn go(
     let mut purpose = Purpose::new(to.kind, to.target.turn, title(to)).always();
     purpose.movement = Some(Movement { from, target: to.target.number, mode: to.mode, redone: to.redone });
     let appended = recording.finish(app, purpose)?;
-    if restored.is_some() {
-        journal::remove(&app.repo)?;
+    if let Some((_, written)) = &restored {
+        journal::remove(&app.repo, written.durability)?;
     }
     outcome.from = Some(from);
     outcome.checkpoint = Some(appended.tip.checkpoint.number);

@@ -22,8 +22,8 @@ fn settle_now(bench: &Bench, journal: &Journal) -> (Settled, Vec<RepoPath>) {
 /// Applies some of a plan's items, as a restore that was killed would have.
 fn apply_part(bench: &Bench, plan: &Plan, items: &[PlanItem]) {
     let disk = WorkTree::open(&bench.repo).expect("opens");
-    let modes = BTreeMap::new();
-    let mut run = Run::new(&bench.repo, &disk, &plan.items, &modes, &bench.root()).expect("starts");
+    let (modes, stamps) = (BTreeMap::new(), Stamps::default());
+    let mut run = Run::new(&bench.repo, &disk, &plan.items, &modes, &stamps, &bench.root()).expect("starts");
     run.carry_out(items, &Silent, &mut |_| Ok(())).expect("applies a part");
 }
 

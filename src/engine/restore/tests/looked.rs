@@ -1,0 +1,204 @@
+//! A restore by what a snapshot looked at: files that its stamps vouch for are not read again, files that changed since are left
+//! as they are, and the look at what was touched tells what a look at all of the tree would.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::time::{Duration, SystemTime};
+
+use proptest::prelude::*;
+
+use super::{Thing, every_kind, many_files, put_all, tree};
+use crate::base::file::Durability;
+use crate::base::progress::Silent;
+use crate::engine::restore::testing::{Bench, p};
+use crate::engine::restore::{Applied, WorkTree, check};
+use crate::engine::snapshot::{self, Options, touched};
+use crate::engine::{Error, Plan, Result, Snapshot};
+
+fn look(bench: &Bench) -> Snapshot {
+    let options =
+        Options { only: None, max_file_bytes: 1 << 20, max_untracked_per_folder: 1000, budget: None, home: None };
+    snapshot::take(&bench.repo, None, &options, &Silent).expect("captures")
+}
+
+/// Makes all files so old that their stamps count.
+fn age(bench: &Bench) {
+    for (path, (mode, _)) in bench.listing() {
+        if mode != 0o120_000 {
+            age_one(bench, std::str::from_utf8(&path).expect("text"));
+        }
+    }
+}
+
+fn age_one(bench: &Bench, path: &str) {
+    let past = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
+    std::fs::File::open(bench.at(path)).and_then(|file| file.set_modified(past)).expect("sets the time");
+}
+
+fn go(bench: &Bench, present: &Snapshot, plan: &Plan) -> Result<Applied> {
+    let disk = WorkTree::open(&bench.repo).expect("opens");
+    let (modes, root) = (snapshot_bits(present, plan), bench.root());
+    let checked = check(&bench.repo, &disk, plan, &modes, &present.stamps, &root).expect("can be applied");
+    let (applied, done) = checked.apply(&Silent);
+    done.map(|()| applied)
+}
+
+fn snapshot_bits(present: &Snapshot, plan: &Plan) -> std::collections::BTreeMap<crate::base::RepoPath, u32> {
+    crate::engine::plan::bits(plan, present, &crate::model::snapshot::Modes::default())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_look_at_what_was_touched_tells_what_a_look_at_all_would(
+        one in tree(), other in tree(), are_old in any::<bool>(), umask in prop::sample::select(vec![0o600, 0o640, 0o644]),
+    ) {
+        let bench = Bench::new();
+        put_all(&bench, &other);
+        let target = look(&bench);
+        put_all(&bench, &one);
+        for (path, thing) in &one {
+            if matches!(thing, Thing::File(0)) && bench.at(path).is_file() {
+                bench.bits(path, umask);
+            }
+        }
+        if are_old {
+            age(&bench);
+        }
+        let present = look(&bench);
+        let plan = bench.plan(&present, &target);
+        let applied = go(&bench, &present, &plan).expect("applies");
+        let after = touched(&bench.repo, &present, &plan, &applied.files).expect("looks").expect("all is as planned");
+        // By the cache that it left, and without one.
+        for by_cache in [true, false] {
+            if !by_cache {
+                std::fs::remove_file(bench.repo.git_dir.join("session/stat-cache")).expect("removes");
+            }
+            let all = look(&bench);
+            prop_assert_eq!((after.tree, &after.modes, after.scope), (all.tree, &all.modes, all.scope));
+            prop_assert_eq!((&after.skipped, &after.index), (&all.skipped, &all.index));
+        }
+        prop_assert_eq!(after.tree, bench.capture().tree);
+    }
+}
+
+#[test]
+fn the_next_look_reads_no_file_that_the_restore_wrote() {
+    let bench = Bench::new();
+    let (_, target) = many_files(&bench);
+    age(&bench);
+    // Nearly all files are written, then one by a look that wrote the cache anew, then one by a look that read it.
+    for anew in [true, false] {
+        let mut present = look(&bench);
+        for one in [false, true] {
+            if one {
+                bench.put("d0/f0", if anew { "one" } else { "another" });
+                age_one(&bench, "d0/f0");
+                if anew {
+                    std::fs::remove_file(bench.repo.git_dir.join("session/stat-cache")).expect("removes");
+                }
+                present = look(&bench);
+            }
+            let plan = bench.plan(&present, &target);
+            go(&bench, &present, &plan).expect("applies");
+            plan.items.iter().for_each(|item| age_one(&bench, &item.path.to_string()));
+            // They are others than those that were written, to judge by their times, and are read here.
+            let written = std::collections::BTreeMap::new();
+            let after = touched(&bench.repo, &present, &plan, &written).expect("looks").expect("all is as planned");
+            present = look(&bench);
+            assert_eq!((present.tree, present.stats.hashed), (after.tree, 0), "{one} {anew}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_changed_since_the_look_is_left_as_it_is_whatever_its_times_say() {
+    type Change = fn(&Bench);
+    let changes: [(&str, Change); 4] = [
+        ("written", |b| b.put("f", "mine")),
+        ("written with its old size and times", |b| {
+            let before = std::fs::metadata(b.at("f")).and_then(|m| m.modified()).expect("has a time");
+            b.put("f", "ONE");
+            std::fs::File::open(b.at("f")).and_then(|f| f.set_modified(before)).expect("sets the time");
+        }),
+        ("made executable", |b| b.bits("f", 0o755)),
+        ("replaced by another file", |b| {
+            b.remove("f");
+            b.put("f", "two");
+        }),
+    ];
+    for many in [false, true] {
+        for (what, change) in changes {
+            let bench = Bench::new();
+            bench.put("f", "old");
+            (0..if many { 100 } else { 3 }).for_each(|n| bench.put(&format!("more/{n}"), "old"));
+            let target = look(&bench);
+            bench.put("f", "one");
+            (0..if many { 100 } else { 3 }).for_each(|n| bench.put(&format!("more/{n}"), "new"));
+            age(&bench);
+            let present = look(&bench);
+            let plan = bench.plan(&present, &target);
+            change(&bench);
+            let mine = (bench.read("f"), bench.bits_of("f"));
+            let result = go(&bench, &present, &plan);
+            assert!(matches!(&result, Err(Error::ChangedMeanwhile { path }) if *path == p("f")), "{what} {result:?}");
+            assert_eq!((bench.read("f"), bench.bits_of("f")), mine, "{what}");
+        }
+    }
+}
+
+#[test]
+fn where_rules_changed_or_anything_is_not_as_planned_all_of_the_tree_is_looked_at() {
+    let bench = Bench::new();
+    bench.put("d/.gitignore", "*.log\n");
+    bench.put("f", "old");
+    let target = look(&bench);
+    bench.put("f", "new");
+    let present = look(&bench);
+    let plan = bench.plan(&present, &target);
+    let applied = go(&bench, &present, &plan).expect("applies");
+    assert!(touched(&bench.repo, &present, &plan, &applied.files).expect("looks").is_some());
+    let partial = Snapshot { scope: crate::model::Scope::Tracked, ..present.clone() };
+    assert!(touched(&bench.repo, &partial, &plan, &applied.files).expect("looks").is_none());
+    for (path, content) in [("f", "OLD"), ("f", "older")] {
+        bench.put(path, content);
+        assert!(touched(&bench.repo, &present, &plan, &applied.files).expect("looks").is_none(), "{content}");
+    }
+    bench.put("d/.gitignore", "*.tmp\n");
+    let present = look(&bench);
+    let plan = bench.plan(&present, &target);
+    let applied = go(&bench, &present, &plan).expect("applies");
+    assert!(touched(&bench.repo, &present, &plan, &applied.files).expect("looks").is_none(), "rules");
+}
+
+#[test]
+fn every_kind_of_change_is_known_by_the_files_that_were_written() {
+    let bench = Bench::new();
+    let (_, target) = every_kind(&bench);
+    let present = look(&bench);
+    let plan = bench.plan(&present, &target);
+    let applied = go(&bench, &present, &plan).expect("applies");
+    for (path, (stamp, oid)) in &applied.files {
+        let meta = std::fs::symlink_metadata(path.on_disk(&bench.root())).expect("is there");
+        assert_eq!((stamp.ino, stamp.size), (meta.ino(), meta.len()), "{path}");
+        let content = std::fs::read(path.on_disk(&bench.root())).expect("reads");
+        assert_eq!(bench.repo.objects.hash_blob(&content).expect("hashes"), *oid, "{path}");
+        assert!(stamp.mtime < stamp.ctime, "{path}: a change since its making would show");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_journal_of_many_files_is_made_sure_with_them() {
+    let bench = Bench::new();
+    let (_, target) = many_files(&bench);
+    let present = look(&bench);
+    let disk = WorkTree::open(&bench.repo).expect("opens");
+    let modes = std::collections::BTreeMap::new();
+    let mut plan = bench.plan(&present, &target);
+    for (items, durability) in [(65, Durability::Process), (64, Durability::Power), (1, Durability::Power)] {
+        plan.items.truncate(items);
+        let checked = check(&bench.repo, &disk, &plan, &modes, &present.stamps, &bench.root()).expect("can be");
+        assert_eq!(checked.journal_durability(), durability, "{items}");
+    }
+}
