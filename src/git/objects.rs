@@ -15,7 +15,7 @@ use git2::{ErrorCode, ObjectType, OdbLookupFlags};
 use rayon::prelude::*;
 
 use super::reader::{Reader, expect_kind, unreadable};
-use super::{Error, ObjectFormat, Oid, Result, TreeEntry, commit_codec, loose, tree_codec};
+use super::{Error, ObjectFormat, Oid, Result, TreeChange, TreeEntry, commit_codec, loose, tree_codec};
 use crate::base::Timestamp;
 
 /// Who made a commit, and when.
@@ -81,6 +81,8 @@ pub struct Objects {
     writes: Cell<u64>,
     /// The same store again, for other threads.
     others: OnceCell<Vec<git2::Odb<'static>>>,
+    /// The two trees that were compared last, and how they differ.
+    pub(super) compared: RefCell<Option<((Oid, Oid), Vec<TreeChange>)>>,
     seen: RefCell<Seen>,
 }
 
@@ -136,6 +138,7 @@ impl Objects {
             reads: AtomicU64::new(0),
             writes: Cell::default(),
             others: OnceCell::new(),
+            compared: RefCell::default(),
             seen: RefCell::default(),
         }
     }

@@ -10,11 +10,27 @@ use super::tree_codec::{self, RawEntry};
 use super::{FileMode, Objects, Oid, Result};
 use crate::base::RepoPath;
 
+/// So many changes are kept: a command compares the same trees for its plan, for the state and for the checkpoint.
+const KEPT: usize = 10_000;
+
 /// The files that differ, in the order of their paths' bytes. A change between file and folder gives a removal and additions.
 ///
 /// # Errors
 /// A tree that is missing or damaged.
 pub fn diff(objects: &Objects, old: Oid, new: Oid) -> Result<Vec<TreeChange>> {
+    if let Some((trees, changes)) = &*objects.compared.borrow()
+        && *trees == (old, new)
+    {
+        return Ok(changes.clone());
+    }
+    let changes = compare(objects, old, new)?;
+    if changes.len() <= KEPT {
+        objects.compared.replace(Some(((old, new), changes.clone())));
+    }
+    Ok(changes)
+}
+
+fn compare(objects: &Objects, old: Oid, new: Oid) -> Result<Vec<TreeChange>> {
     let mut changes = Vec::new();
     let root = |oid| Some((FileMode::Tree, oid));
     let mut level = vec![(None, root(old), root(new))];

@@ -126,7 +126,7 @@ impl Plan {
 pub fn make(repo: &Repo, present: &Snapshot, target: &Target<'_>) -> Result<Plan> {
     let disk = WorkTree::open(repo)?;
     let (items, kept, is_whole) = sort(repo, &disk, present, target)?;
-    let objects = repo.objects.reader()?;
+    let objects = repo.objects.parallel_reader()?;
     let is_missing = |(_, oid): &(FileMode, Oid)| !objects.exists(*oid);
     if let Some((_, oid)) = items.par_iter().flat_map_iter(|i| [i.new, i.old]).flatten().find_first(is_missing) {
         return Err(GitError::Missing { oid }.into());
