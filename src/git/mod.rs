@@ -21,6 +21,7 @@ pub mod index;
 mod index_file;
 pub mod index_size;
 pub mod index_write;
+mod kept;
 mod locate;
 mod loose;
 #[cfg(test)]

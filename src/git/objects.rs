@@ -5,17 +5,18 @@
 //! `commit_codec`): libgit2's own writers want text in UTF-8 and, in a partial clone, blobs that a promisor still owes.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bstr::BString;
 use git2::{ErrorCode, ObjectType, OdbLookupFlags};
 use rayon::prelude::*;
 
+use super::kept::Kept;
 use super::reader::{Reader, expect_kind, unreadable};
-use super::{Error, ObjectFormat, Oid, Result, TreeChange, TreeEntry, commit_codec, loose, tree_codec};
+use super::{Error, ObjectFormat, Oid, Result, TreeEntry, commit_codec, loose, tree_codec};
 use crate::base::Timestamp;
 
 /// Who made a commit, and when.
@@ -81,37 +82,13 @@ pub struct Objects {
     writes: Cell<u64>,
     /// The same store again, for other threads.
     others: OnceCell<Vec<git2::Odb<'static>>>,
-    /// The two trees that were compared last, and how they differ.
-    pub(super) compared: RefCell<Option<((Oid, Oid), Vec<TreeChange>)>>,
-    seen: RefCell<Seen>,
+    pub(super) kept: RefCell<Kept>,
 }
 
-/// Small objects that were read, trees and commits that were written: a command comes back to the same commits and trees
-/// again and again, and each read of a loose one takes half a dozen system calls. An object never changes.
-#[derive(Default)]
-struct Seen {
-    objects: HashMap<Oid, (ObjectType, Rc<[u8]>)>,
-    bytes: usize,
-}
-
-/// The most that one kept object may hold, and all of them together.
-const KEPT_EACH: usize = 32 * 1024;
-const KEPT_TOGETHER: usize = 16 * 1024 * 1024;
-
-/// Objects that are worth a second thread, and how many are read before their sizes are looked at.
+/// Objects that are worth a second thread.
 const WORTH_THREADS: usize = 16;
-const AHEAD: usize = 512;
 /// Threads that read objects at once.
 const MOST_STORES: usize = 8;
-
-impl Seen {
-    fn keep(&mut self, oid: Oid, kind: ObjectType, content: &Rc<[u8]>) {
-        if content.len() <= KEPT_EACH && self.bytes + content.len() <= KEPT_TOGETHER {
-            self.bytes += content.len();
-            self.objects.insert(oid, (kind, Rc::clone(content)));
-        }
-    }
-}
 
 impl std::fmt::Debug for Objects {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -138,8 +115,7 @@ impl Objects {
             reads: AtomicU64::new(0),
             writes: Cell::default(),
             others: OnceCell::new(),
-            compared: RefCell::default(),
-            seen: RefCell::default(),
+            kept: RefCell::default(),
         }
     }
     /// What was asked through this handle so far.
@@ -162,14 +138,12 @@ impl Objects {
     }
     /// A blob's content.
     pub fn read_blob(&self, oid: Oid) -> Result<Vec<u8>> {
-        if let Some((found, content)) = self.seen.borrow().objects.get(&oid) {
-            expect_kind(oid, *found, ObjectType::Blob)?;
+        if let Some((found, content)) = self.kept.borrow().object(oid) {
+            expect_kind(oid, found, ObjectType::Blob)?;
             return Ok(content.to_vec());
         }
         let content = self.reader()?.blob(oid)?;
-        if content.len() <= KEPT_EACH {
-            self.seen.borrow_mut().keep(oid, ObjectType::Blob, &content.as_slice().into());
-        }
+        self.kept.borrow_mut().keep(oid, ObjectType::Blob, &content);
         Ok(content)
     }
     /// The id that these bytes would have as a blob; writes nothing.
@@ -281,13 +255,16 @@ impl Objects {
         self.repo.odb().map_err(Error::libgit2("open the object store"))
     }
 
-    /// What reads objects from any thread; by one thread at a time, unless it is [`Self::parallel_reader`].
+    /// What reads objects from any thread, by one at a time.
     pub fn reader(&self) -> Result<Reader<'_>> {
         Ok(Reader { odb: self.odb()?, others: &[], folder: &self.folder, format: self.format, reads: &self.reads })
     }
 
-    /// What reads objects by all threads at once.
-    pub fn parallel_reader(&self) -> Result<Reader<'_>> {
+    /// What reads so many objects: by all threads at once, where that is worth it.
+    pub fn reader_of(&self, objects: usize) -> Result<Reader<'_>> {
+        if objects < WORTH_THREADS {
+            return self.reader();
+        }
         // libgit2 takes such a path as text only; where one cannot be opened, fewer do.
         let open = || {
             let odb = git2::Odb::new_ext(self.format.git2()).ok()?;
@@ -301,33 +278,33 @@ impl Objects {
     /// Reads objects several at a time, as far as they can be kept, so that they are at hand when they are asked for. What
     /// cannot be read is told then.
     pub(super) fn read_ahead(&self, oids: &[Oid]) -> Result<()> {
-        let seen = |oid: &&Oid| !self.seen.borrow().objects.contains_key(*oid);
-        let wanted: Vec<Oid> = oids.iter().filter(seen).copied().collect();
+        let wanted: BTreeSet<Oid> = oids.iter().filter(|oid| !self.kept.borrow().has(**oid)).copied().collect();
         if wanted.len() < WORTH_THREADS {
             return Ok(());
         }
-        let reader = self.parallel_reader()?;
-        for some in wanted.chunks(AHEAD) {
-            if self.seen.borrow().bytes >= KEPT_TOGETHER - KEPT_EACH {
-                break;
-            }
-            let read: Vec<_> = some.par_iter().filter_map(|oid| Some((*oid, reader.any(*oid).ok()?))).collect();
-            let mut seen = self.seen.borrow_mut();
-            read.into_iter().for_each(|(oid, (kind, content))| seen.keep(oid, kind, &content.into()));
-        }
+        let reader = self.reader_of(wanted.len())?;
+        let room = AtomicUsize::new(self.kept.borrow().room());
+        let read = |oid: Oid| {
+            let content = (room.load(Ordering::Relaxed) > 0).then(|| reader.any(oid).ok())??;
+            let _before =
+                room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |r| Some(r.saturating_sub(content.1.len())));
+            Some((oid, content))
+        };
+        let read: Vec<_> = wanted.into_par_iter().filter_map(read).collect();
+        let mut kept = self.kept.borrow_mut();
+        read.into_iter().for_each(|(oid, (kind, content))| kept.keep(oid, kind, &content));
         Ok(())
     }
 
     fn read(&self, oid: Oid, kind: ObjectType) -> Result<Rc<[u8]>> {
-        if let Some((found, content)) = self.seen.borrow().objects.get(&oid) {
-            expect_kind(oid, *found, kind)?;
-            return Ok(Rc::clone(content));
+        if let Some((found, content)) = self.kept.borrow().object(oid) {
+            expect_kind(oid, found, kind)?;
+            return Ok(content);
         }
         let (found, content) = self.reader()?.any(oid)?;
         expect_kind(oid, found, kind)?;
-        let content = content.into();
-        self.seen.borrow_mut().keep(oid, found, &content);
-        Ok(content)
+        self.kept.borrow_mut().keep(oid, found, &content);
+        Ok(content.into())
     }
 
     fn write(&self, kind: ObjectType, bytes: &[u8]) -> Result<Oid> {
@@ -347,7 +324,7 @@ impl Objects {
             loose::write(&self.folder, oid, kind, bytes)?;
         }
         if kind != ObjectType::Blob {
-            self.seen.borrow_mut().keep(oid, kind, &bytes.into());
+            self.kept.borrow_mut().keep(oid, kind, bytes);
         }
         Ok(oid)
     }

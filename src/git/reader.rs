@@ -35,15 +35,23 @@ impl<'o> Reader<'o> {
         Ok(content)
     }
 
-    /// The same of one that is about to replace somebody's work: hashed anew also where it comes from a pack.
+    /// The same of one that is about to replace somebody's work: hashed also where it comes from a pack.
     ///
     /// # Errors
     /// Those of [`Self::blob`].
     pub fn blob_checked(&self, oid: Oid) -> Result<Vec<u8>> {
-        let content = self.blob(oid)?;
-        if digest::id(self.format, "blob", &content)? != oid {
-            return Err(Error::Damaged { what: format!("object {oid}: its content is another one's") });
-        }
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let (found, content) = match loose::read(self.folder, self.format, oid)? {
+            Some(checked) => checked,
+            None => {
+                let (kind, content) = self.stored(oid)?;
+                if digest::id(self.format, kind.str(), &content)? != oid {
+                    return Err(Error::Damaged { what: format!("object {oid}: its content is another one's") });
+                }
+                (kind, content)
+            }
+        };
+        expect_kind(oid, found, ObjectType::Blob)?;
         Ok(content)
     }
 
@@ -74,9 +82,14 @@ impl<'o> Reader<'o> {
     /// Type and content of an object.
     pub(super) fn any(&self, oid: Oid) -> Result<(ObjectType, Vec<u8>)> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        if let Some(loose) = loose::read(self.folder, self.format, oid)? {
-            return Ok(loose);
+        match loose::read(self.folder, self.format, oid)? {
+            Some(loose) => Ok(loose),
+            None => self.stored(oid),
         }
+    }
+
+    /// One of a pack or of another store.
+    fn stored(&self, oid: Oid) -> Result<(ObjectType, Vec<u8>)> {
         let object = self.odb().read(oid.git2()?).map_err(|e| unreadable(oid, e))?;
         Ok((object.kind(), object.data().to_vec()))
     }

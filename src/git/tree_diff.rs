@@ -7,26 +7,22 @@ use bstr::BStr;
 
 use super::tree::{Entry, TreeChange, check_depth, child};
 use super::tree_codec::{self, RawEntry};
-use super::{FileMode, Objects, Oid, Result};
+use super::{Error, FileMode, Objects, Oid, Result};
 use crate::base::RepoPath;
 
-/// So many changes are kept: a command compares the same trees for its plan, for the state and for the checkpoint.
-const KEPT: usize = 10_000;
+/// More folders on one level are those of a tree that was made to exhaust the memory.
+const WIDEST: usize = 2_000_000;
 
 /// The files that differ, in the order of their paths' bytes. A change between file and folder gives a removal and additions.
 ///
 /// # Errors
 /// A tree that is missing or damaged.
 pub fn diff(objects: &Objects, old: Oid, new: Oid) -> Result<Vec<TreeChange>> {
-    if let Some((trees, changes)) = &*objects.compared.borrow()
-        && *trees == (old, new)
-    {
-        return Ok(changes.clone());
+    if let Some(changes) = objects.kept.borrow().compared((old, new)) {
+        return Ok(changes);
     }
     let changes = compare(objects, old, new)?;
-    if changes.len() <= KEPT {
-        objects.compared.replace(Some(((old, new), changes.clone())));
-    }
+    objects.kept.borrow_mut().keep_compared((old, new), &changes);
     Ok(changes)
 }
 
@@ -53,6 +49,10 @@ fn compare(objects: &Objects, old: Oid, new: Oid) -> Result<Vec<TreeChange>> {
                     below.push((Some(path), old, new));
                 }
             }
+        }
+        if below.len() > WIDEST {
+            let problem = format!("trees {old} and {new}: they differ in more folders than any work tree has");
+            return Err(Error::Damaged { what: problem });
         }
         level = below;
     }
@@ -81,33 +81,101 @@ fn pairs(
     pairs.map(|(name, (old, new))| Ok((child(folder, name.to_owned())?, old, new))).collect()
 }
 
+/// The bytes of a tree, and its id for messages.
+type Tree<'t> = (Oid, &'t [u8]);
+
+/// Names and what they are on either side.
+type Pairs<'t> = BTreeMap<&'t BStr, (Entry, Entry)>;
+
 /// The names whose entries may differ in two trees. Nearly all entries are the same bytes in the same order, and those are
 /// passed over without being taken apart.
-fn differing<'t>(
-    (old_tree, mut old): (Oid, &'t [u8]),
-    (new_tree, mut new): (Oid, &'t [u8]),
-) -> Result<BTreeMap<&'t BStr, (Entry, Entry)>> {
-    let mut pairs: BTreeMap<&BStr, (Entry, Entry)> = BTreeMap::new();
-    let entry = |raw: &RawEntry<'_>| Ok::<_, super::Error>(Some((raw.mode()?, raw.oid()?)));
+fn differing<'t>(old: Tree<'t>, new: Tree<'t>) -> Result<Pairs<'t>> {
+    let mut pairs = Pairs::new();
+    let (mut old_rest, mut new_rest) = (old.1, new.1);
+    let (mut old_last, mut new_last) = (None, None);
     loop {
-        let sides = (tree_codec::first(old_tree, old)?, tree_codec::first(new_tree, new)?);
+        let sides = (tree_codec::first(old.0, old_rest)?, tree_codec::first(new.0, new_rest)?);
         let order = match &sides {
             (None, None) => return Ok(pairs),
-            (Some((a, _)), Some((b, _))) if a.bytes == b.bytes => {
-                (old, new) = (&old[a.bytes.len()..], &new[b.bytes.len()..]);
-                continue;
-            }
             (Some((a, _)), Some((b, _))) => a.cmp_name(b),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
         };
+        let is_same = matches!(&sides, (Some((a, _)), Some((b, _))) if a.bytes == b.bytes);
         if let Some((raw, rest)) = sides.0.filter(|_| order.is_le()) {
-            pairs.entry(raw.name).or_default().0 = entry(&raw)?;
-            old = rest;
+            if !is_same {
+                pairs.entry(raw.name).or_default().0 = entry(&raw)?;
+            }
+            if !is_behind(&mut old_last, raw) {
+                return by_name(old, new);
+            }
+            old_rest = rest;
         }
         if let Some((raw, rest)) = sides.1.filter(|_| order.is_ge()) {
-            pairs.entry(raw.name).or_default().1 = entry(&raw)?;
-            new = rest;
+            if !is_same {
+                pairs.entry(raw.name).or_default().1 = entry(&raw)?;
+            }
+            if !is_behind(&mut new_last, raw) {
+                return by_name(old, new);
+            }
+            new_rest = rest;
+        }
+    }
+}
+
+fn entry(raw: &RawEntry<'_>) -> Result<Entry> {
+    Ok(Some((raw.mode()?, raw.oid()?)))
+}
+
+/// Whether an entry comes behind the last one, which it then is.
+fn is_behind<'t>(last: &mut Option<RawEntry<'t>>, next: RawEntry<'t>) -> bool {
+    let last = last.replace(next);
+    last.is_none_or(|last| last.cmp_name(&next) == Ordering::Less)
+}
+
+/// The same of trees that are not in git's order, as old programs wrote some. Of a name that is there twice the last counts.
+fn by_name<'t>(old: Tree<'t>, new: Tree<'t>) -> Result<Pairs<'t>> {
+    let mut pairs = Pairs::new();
+    for (is_new, (tree, mut rest)) in [(false, old), (true, new)] {
+        while let Some((raw, after)) = tree_codec::first(tree, rest)? {
+            let pair = pairs.entry(raw.name).or_default();
+            *(if is_new { &mut pair.1 } else { &mut pair.0 }) = entry(&raw)?;
+            rest = after;
+        }
+    }
+    Ok(pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::git::matrix::Bench;
+
+    #[test]
+    fn trees_out_of_order_or_with_a_name_twice_are_compared_by_name() {
+        let bench = Bench::plain();
+        let objects = &bench.repo().objects;
+        let [one, two] = [b"1", b"2"].map(|blob| objects.write_blob(blob).expect("writes"));
+        let tree = |entries: &[(&str, Oid)]| {
+            let raw =
+                entries.iter().flat_map(|(name, oid)| [b"100644 ", name.as_bytes(), b"\0", oid.as_bytes()].concat());
+            let bytes: Vec<u8> = raw.collect();
+            let git = bench.git_with(&["hash-object", "-t", "tree", "--literally", "-w", "--stdin"], bytes);
+            Oid::parse(String::from_utf8_lossy(&git).trim()).expect("an id")
+        };
+        let sorted = tree(&[("a", one), ("b", one)]);
+        let change = |path: &str, old, new| TreeChange {
+            path: RepoPath::new(path).expect("a path"),
+            old: Some((FileMode::File, old)),
+            new: Some((FileMode::File, new)),
+        };
+        for (other, expected) in [
+            (tree(&[("b", one), ("a", one)]), vec![]),
+            (tree(&[("b", two), ("a", one)]), vec![change("b", one, two)]),
+            (tree(&[("a", one), ("a", two), ("b", one)]), vec![change("a", one, two)]),
+        ] {
+            assert_eq!(diff(objects, sorted, other).expect("compares"), expected);
+            assert_eq!(diff(objects, other, sorted).expect("compares").len(), expected.len());
         }
     }
 }

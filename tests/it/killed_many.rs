@@ -64,7 +64,7 @@ fn a_rewind_of_many_files_killed_at_any_point_is_settled_by_the_next_save() {
 /// The traced calls of a rewind to checkpoint 1, a line each.
 fn trace(repo: &TestRepo) -> Vec<String> {
     let trace = repo.sandbox.path().join("trace");
-    let calls = "trace=rename,renameat,renameat2,unlink,unlinkat,syncfs";
+    let calls = "trace=openat,rename,renameat,renameat2,unlink,unlinkat,syncfs";
     let mut command = repo.sandbox.command("strace", repo.path());
     command.args(["-f", "-qq", "-s", "200", "-o"]).arg(&trace).args(["-e", calls]);
     let out = command.arg(env!("CARGO_BIN_EXE_session")).args(["rewind", "code", "1"]).stdin(Stdio::null()).output();
@@ -89,7 +89,11 @@ fn the_journal_and_all_new_files_are_sure_before_the_first_change() {
         // Files of the work tree are reached through their folders alone; the repository's by their whole paths.
         let change = |line: &String| (line.contains("rename") || line.contains("unlink")) && !line.contains("/.git/");
         let first = lines.iter().position(change).expect("something changes");
-        assert!(lines[journal..first].iter().any(|line| line.contains("syncfs")), "{what}: {lines:#?}");
+        // One more was begun before the files were made; the one that counts begins when all are.
+        let is_made = |line: &String| line.contains(".session-restore-") && line.contains("O_CREAT");
+        let made = lines[..first].iter().rposition(is_made).unwrap_or(journal);
+        assert_eq!(made > journal, what == "written", "{what}: {lines:#?}");
+        assert!(lines[made..first].iter().any(|line| line.contains("syncfs(")), "{what}: {lines:#?}");
         assert!(!lines[first..].iter().any(|line| line.contains("syncfs")), "{what}: {lines:#?}");
         assert!(lines[first..].iter().filter(|line| change(line)).count() >= calls, "{what}");
     }

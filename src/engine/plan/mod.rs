@@ -126,7 +126,7 @@ impl Plan {
 pub fn make(repo: &Repo, present: &Snapshot, target: &Target<'_>) -> Result<Plan> {
     let disk = WorkTree::open(repo)?;
     let (items, kept, is_whole) = sort(repo, &disk, present, target)?;
-    let objects = repo.objects.parallel_reader()?;
+    let objects = repo.objects.reader_of(items.len())?;
     let is_missing = |(_, oid): &(FileMode, Oid)| !objects.exists(*oid);
     if let Some((_, oid)) = items.par_iter().flat_map_iter(|i| [i.new, i.old]).flatten().find_first(is_missing) {
         return Err(GitError::Missing { oid }.into());
@@ -167,7 +167,7 @@ fn sort(repo: &Repo, disk: &WorkTree, present: &Snapshot, target: &Target<'_>) -
             Some(Kept::NotLookedAt)
         } else if change.new.is_none() && exclude.is_ignored(path, false)? {
             Some(Kept::Ignored)
-        } else if sparse && change.old.is_some() && disk.look(path)? == Place::Nothing {
+        } else if sparse && is_outside(disk, present, &change)? {
             Some(Kept::NotLookedAt)
         } else {
             None
@@ -188,6 +188,12 @@ fn sort(repo: &Repo, disk: &WorkTree, present: &Snapshot, target: &Target<'_>) -
     }
     kept.sort_by(|a, b| a.0.cmp(&b.0));
     Ok((items, kept, is_whole))
+}
+
+/// Whether a path lies outside of a sparse checkout: it is in the snapshot and not on disk, or would be once it is gone.
+fn is_outside(disk: &WorkTree, present: &Snapshot, change: &TreeChange) -> Result<bool> {
+    let is_skipped = || present.stamps.tracked(&change.path).is_some_and(|tracked| tracked.skip_worktree);
+    Ok(change.old.is_some() && (change.new.is_none() && is_skipped() || disk.look(&change.path)? == Place::Nothing))
 }
 
 /// The ignore rules of a folder as they stand in a tree.

@@ -28,7 +28,7 @@ pub(in crate::engine) struct Compare<'a> {
 }
 
 impl<'a> Compare<'a> {
-    /// Asks the filter drivers for those of `paths` that have one. A file that `stamps` vouch for is not read.
+    /// Asks the filter drivers for those of `paths` that have one. Another file that `stamps` vouch for is not read.
     pub(in crate::engine) fn new<'p>(
         repo: &'a Repo,
         disk: &'a WorkTree,
@@ -144,14 +144,18 @@ impl<'a> Compare<'a> {
 
     fn file_holds(&self, folder: &File, path: &RepoPath, stat: &Stat, oid: Oid) -> Result<bool> {
         let seen = Stamp::of(stat);
-        if self.cleaned.get(path) == Some(&(seen, oid)) || self.stamps.vouch_for(path, oid, &seen) {
+        if self.cleaned.get(path) == Some(&(seen, oid)) {
             return Ok(true);
         }
         // A size that differs saves reading; a blob that is gone has no size, and then the bytes decide.
         if self.objects.blob_size(oid).is_some_and(|size| size != seen.size) {
             return Ok(false);
         }
-        let Some((file, _)) = self.disk.open_in(folder, path)? else { return Ok(false) };
+        // A file system of the network may tell an old time of a file until it is opened.
+        let Some((file, opened)) = self.disk.open_in(folder, path)? else { return Ok(false) };
+        if self.stamps.vouch_for(path, oid, &Stamp::of(&opened)) {
+            return Ok(true);
+        }
         let bytes = self.disk.read(path, &file, seen.size)?;
         let after = rustix::fs::fstat(&file).map_err(io("look at", self.disk.on_disk(path)))?;
         Ok(Stamp::of(&after) == seen && self.objects.format().hash_blob(&bytes)? == oid)

@@ -9,6 +9,7 @@ mod place;
 mod remove;
 mod run;
 mod settle;
+mod systems;
 mod write;
 
 #[cfg(test)]

@@ -12,12 +12,14 @@ use super::compare::Compare;
 use super::dirs::{WorkTree, io};
 use super::order::Order;
 use super::place::{self, Placed};
+use super::systems::{self, sync_system};
 use super::write::{Staged, Writer};
 use super::{Applied, remove};
 use crate::base::file::Durability;
 use crate::base::progress::Progress;
 use crate::base::{Error as BaseError, RepoPath};
 use crate::engine::plan::{Action, Names, PlanItem};
+use crate::engine::stat_cache::Stamp;
 use crate::engine::{Result, Stamps, journal};
 use crate::git::{FileMode, Oid, Repo};
 
@@ -80,7 +82,7 @@ impl<'a> Run<'a> {
         let device = |folder: &Option<RepoPath>| {
             let open = remove::writable(self.disk, folder.as_ref())?;
             let stat = rustix::fs::fstat(&open).map_err(io("look at", self.disk.place_of(folder.as_ref())))?;
-            Ok(stat.st_dev)
+            Ok(Stamp::of(&stat).dev)
         };
         let devices: Vec<u64> = folders.par_iter().map(device).collect::<Result<_>>()?;
         // One folder of each stays open, not all of them.
@@ -89,8 +91,16 @@ impl<'a> Run<'a> {
                 self.systems.insert(device, remove::writable(self.disk, folder.as_ref())?);
             }
         }
-        let device = rustix::fs::stat(journal::folder(repo)).map(|stat| stat.st_dev);
-        self.syncs_journal = are_many(items.len()) && device.is_ok_and(|device| self.systems.keys().eq([&device]));
+        if are_many(items.len()) {
+            let device = |folder: &Path| rustix::fs::stat(folder).map(|stat| Stamp::of(&stat).dev);
+            let here = device(&journal::folder(repo)).is_ok_and(|device| self.systems.keys().eq([&device]));
+            self.syncs_journal = here && self.systems.values().all(systems::keeps_order);
+            // What is replaced shall be in the store for sure.
+            let objects = repo.common_dir.join("objects");
+            if let (Ok(device), Ok(folder)) = (device(&objects), File::open(&objects)) {
+                self.systems.entry(device).or_insert(folder);
+            }
+        }
         Ok(())
     }
 
@@ -100,7 +110,8 @@ impl<'a> Run<'a> {
         if are_many(items.len()) {
             for folder in self.systems.values() {
                 let folder = folder.try_clone().map_err(BaseError::io("open the folder", self.disk.place_of(None)))?;
-                self.syncs.push(std::thread::spawn(move || sync_system(&folder)));
+                // Without a thread for it there is more to wait for later.
+                self.syncs.extend(std::thread::Builder::new().spawn(move || sync_system(&folder)).ok());
             }
         }
         Ok(())
@@ -201,7 +212,7 @@ impl<'a> Run<'a> {
                 wanted.push((*item, new, self.writer.smudged(&item.path)));
             }
         }
-        let (maker, compare) = (self.writer.maker()?, &self.compare);
+        let (maker, compare) = (self.writer.maker(wanted.len())?, &self.compare);
         let stage = |(item, new, smudged): &(&'p PlanItem, (FileMode, Oid), Option<Vec<u8>>)| {
             let Some(mut file) = maker.stage(&item.path, *new, smudged.as_deref())? else { return Ok((*item, None)) };
             let read = item.old.and_then(|(_, oid)| compare.read_ahead(&item.path, oid, &file));
@@ -292,19 +303,9 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Whether to sync whole file systems, which only Linux does.
+/// Whether to sync whole file systems.
 const fn are_many(files: usize) -> bool {
-    files > FEW && cfg!(target_os = "linux")
-}
-
-#[cfg(target_os = "linux")]
-fn sync_system(folder: &File) -> rustix::io::Result<()> {
-    rustix::fs::syncfs(folder)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn sync_system(folder: &File) -> rustix::io::Result<()> {
-    rustix::fs::fsync(folder)
+    files > FEW && systems::CAN_SYNC
 }
 
 /// The folders in which something changes.

@@ -88,10 +88,10 @@ impl<'a> Writer<'a> {
         self.smudged.remove(path)
     }
 
-    /// What makes the files.
-    pub(super) fn maker(&self) -> Result<Maker<'a>> {
+    /// What makes so many files.
+    pub(super) fn maker(&self, files: usize) -> Result<Maker<'a>> {
         Ok(Maker {
-            objects: self.repo.objects.parallel_reader()?,
+            objects: self.repo.objects.reader_of(files)?,
             disk: self.disk,
             modes: self.modes,
             file_mode: self.file_mode,
@@ -225,12 +225,11 @@ impl Staged<'_> {
 
     /// What the file is in its place; `None` where it is not the one that was made, or was made so lately that a change
     /// since would not show.
-    fn stamp_in(&self, folder: &File) -> Result<Option<Stamp>> {
-        let Some(made) = self.stamp else { return Ok(None) };
-        let Some(stat) = self.disk.stat_in(folder, &self.path)? else { return Ok(None) };
+    fn stamp_in(&self, folder: &File) -> Option<Stamp> {
+        let stat = self.disk.stat_in(folder, &self.path).ok()??;
         let now = Stamp::of(&stat);
-        let is_made = Place::of(Some(&stat)) == Place::File && now == Stamp { ctime: now.ctime, ..made };
-        Ok((is_made && now.mtime < now.ctime).then_some(now))
+        let is_made = Place::of(Some(&stat)) == Place::File && now == Stamp { ctime: now.ctime, ..self.stamp? };
+        (is_made && now.mtime < now.ctime).then_some(now)
     }
 
     /// Moves the file into its place in its folder, and says what it is there ([`Placed::Now`]). Nothing is done where
@@ -252,7 +251,7 @@ impl Staged<'_> {
             Err(Errno::EXIST | Errno::ISDIR | Errno::NOTEMPTY | Errno::NOENT) => return Ok(Placed::Changed),
             Err(e) => return Err(io("write", self.disk.on_disk(&self.path))(e)),
         }
-        Ok(Placed::Now(self.stamp_in(folder)?))
+        Ok(Placed::Now(self.stamp_in(folder)))
     }
 }
 

@@ -114,12 +114,12 @@ pub(super) fn take(
     };
     let stamps = if let Some(end) = end {
         let cache = StatCache { state, records: known.records, folders: seen, end };
-        Stamps::new(cache, settled, merged, settings.stat)
+        Stamps::new(cache, settled, merged)
     } else {
         let records = records(known.records, &settled, &merged);
         StatCache::store(&cache_path, format, &state, &seen, &records)?;
         let cache = StatCache { state, records, folders: seen, end: End::NOWHERE };
-        Stamps::new(cache, Vec::new(), Vec::new(), settings.stat)
+        Stamps::new(cache, Vec::new(), Vec::new())
     };
     let mut paths = walked.skipped;
     paths.extend(skipped);

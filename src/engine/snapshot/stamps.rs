@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::merged::Merged;
 use crate::base::RepoPath;
-use crate::engine::stat_cache::{Stamp, StatCache, StatRules, Taken};
+use crate::engine::stat_cache::{Stamp, StatCache, Taken, Tracked};
 use crate::git::Oid;
 
 /// The stamps of the files of a snapshot of the whole tree; none of one of named files. Cheap to clone.
@@ -19,24 +19,31 @@ struct Known {
     settled: Vec<bool>,
     /// What became of the others, in the order of paths.
     merged: Vec<Merged>,
-    rules: StatRules,
 }
 
 impl Stamps {
-    pub(super) fn new(cache: StatCache, settled: Vec<bool>, merged: Vec<Merged>, rules: StatRules) -> Self {
-        Self(Some(Arc::new(Known { cache, settled, merged, rules })))
+    pub(super) fn new(cache: StatCache, settled: Vec<bool>, merged: Vec<Merged>) -> Self {
+        Self(Some(Arc::new(Known { cache, settled, merged })))
     }
 
     /// Whether the file at this path, of which `lstat` says `now`, is the one that was taken as `oid`. A file that was too
-    /// young then is never known.
+    /// young then is never known. All of the stamp counts, whatever git is told to trust: of others the content tells.
     pub fn vouch_for(&self, path: &RepoPath, oid: Oid, now: &Stamp) -> bool {
-        let Some((known, taken)) = self.find(path) else { return false };
-        taken.oid == oid && taken.stamp.is_some_and(|stamp| stamp.matches(now, known.rules))
+        self.find(path).is_some_and(|taken| taken.oid == oid && taken.stamp == Some(*now))
     }
 
     /// Whether a file or link was there, reached through folders alone.
     pub fn met(&self, path: &RepoPath) -> bool {
-        self.find(path).is_some_and(|(_, taken)| taken.stamp.is_some())
+        self.find(path).is_some_and(|taken| taken.stamp.is_some())
+    }
+
+    /// What the index says of a path.
+    pub fn tracked(&self, path: &RepoPath) -> Option<Tracked> {
+        let known = self.0.as_deref()?;
+        match known.merged(path) {
+            Some(merged) => merged.new.as_ref()?.tracked,
+            None => known.cache.records.tracked(known.cache.records.find(path.as_bytes())?),
+        }
     }
 
     /// The stat cache as the snapshot left it, to add to: its records are those before, with the tracked entries of now.
@@ -44,17 +51,20 @@ impl Stamps {
         self.0.as_ref().map(|known| &known.cache)
     }
 
-    fn find(&self, path: &RepoPath) -> Option<(&Known, Taken)> {
+    fn find(&self, path: &RepoPath) -> Option<Taken> {
         let known = self.0.as_deref()?;
-        let path = path.as_bytes();
-        let taken = match known.merged.binary_search_by(|m| m.path(&known.cache.records).cmp(path)) {
-            Ok(at) => known.merged[at].new.as_ref().and_then(|new| new.taken),
-            Err(_) => {
-                let at = known.cache.records.find(path)?;
-                let is_settled = known.settled.get(at).is_none_or(|settled| *settled);
-                known.cache.records.taken(at).filter(|_| is_settled)
-            }
-        };
-        taken.map(|taken| (known, taken))
+        if let Some(merged) = known.merged(path) {
+            return merged.new.as_ref()?.taken;
+        }
+        let at = known.cache.records.find(path.as_bytes())?;
+        let is_settled = known.settled.get(at).is_none_or(|settled| *settled);
+        known.cache.records.taken(at).filter(|_| is_settled)
+    }
+}
+
+impl Known {
+    fn merged(&self, path: &RepoPath) -> Option<&Merged> {
+        let found = self.merged.binary_search_by(|merged| merged.path(&self.cache.records).cmp(path.as_bytes()));
+        found.ok().map(|at| &self.merged[at])
     }
 }

@@ -7,14 +7,15 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::settings::Settings;
-use super::{Snapshot, Stamps, Stats, known, modes};
+use super::{Options, Snapshot, Stamps, Stats, ignore_rules, known, modes};
 use crate::base::RepoPath;
 use crate::engine::plan::PlanItem;
 use crate::engine::restore::WorkTree;
 use crate::engine::restore::compare::Compare;
 use crate::engine::stat_cache::{Change, Record, Stamp, StatCache, State, Taken};
 use crate::engine::{Plan, Result};
-use crate::git::{FileMode, Oid, Repo};
+use crate::git::exclude::Exclude;
+use crate::git::{FileMode, Oid, Repo, filters};
 use crate::model::Scope;
 
 /// Looks at what the plan touched; `None` where a look at the whole tree is needed. `written` are files that need not be read
@@ -24,17 +25,18 @@ pub fn touched(
     before: &Snapshot,
     plan: &Plan,
     written: &BTreeMap<RepoPath, (Stamp, Oid)>,
+    options: &Options,
 ) -> Result<Option<Snapshot>> {
-    let are_rules = |item: &PlanItem| {
-        let name = item.path.file_name();
-        [".gitignore", ".gitattributes"].iter().any(|rules| name.eq_ignore_ascii_case(rules.as_bytes()))
-    };
-    if before.scope != Scope::Full || plan.items.iter().any(are_rules) {
+    let Some(cache) = before.stamps.cache() else { return Ok(None) };
+    if before.scope != Scope::Full || !is_plain(repo, before, plan)? {
         return Ok(None);
     }
     let session = repo.git_dir.join("session");
     let started = known::moment(&session)?;
     let settings = Settings::read(repo)?;
+    if may_be_left_out(repo, cache, before, plan, options)? {
+        return Ok(None);
+    }
     let disk = WorkTree::open(repo)?;
     let none = Stamps::default();
     let compare = Compare::new(repo, &disk, &none, plan.items.iter().map(|item| &item.path))?.knowing(written);
@@ -45,6 +47,10 @@ pub fn touched(
     let mut taken = Vec::with_capacity(plan.items.len());
     for (item, found) in plan.items.iter().zip(found) {
         let Some(file) = found else { return Ok(None) };
+        let is_large = file.is_some_and(|stat| Stamp::of(&stat).size > options.max_file_bytes);
+        if is_large && before.stamps.tracked(&item.path).is_none() {
+            return Ok(None);
+        }
         modes.remove(&item.path);
         let is_link = item.new.is_some_and(|(mode, _)| mode == FileMode::Symlink);
         let bits = file.filter(|_| settings.file_mode && !is_link).map(|stat| stat.st_mode & 0o7777);
@@ -57,6 +63,48 @@ pub fn touched(
     keep(&session.join("stat-cache"), before, plan, &taken)?;
     let stats = Stats { files: plan.items.len() as u64, ..Stats::default() };
     Ok(Some(Snapshot { tree: plan.result, modes, stamps: Stamps::default(), stats, ..before.clone() }))
+}
+
+/// Whether all paths of the plan are files whose content alone says what a snapshot takes, and none changes what it takes.
+fn is_plain(repo: &Repo, before: &Snapshot, plan: &Plan) -> Result<bool> {
+    let are_rules = |item: &PlanItem| {
+        let name = item.path.file_name();
+        [".gitignore", ".gitattributes"].iter().any(|rules| name.eq_ignore_ascii_case(rules.as_bytes()))
+    };
+    // Of a file outside of a sparse checkout the index tells once it is gone.
+    let is_sparse = |item: &PlanItem| before.stamps.tracked(&item.path).is_some_and(|tracked| tracked.skip_worktree);
+    if plan.items.iter().any(|item| are_rules(item) || is_sparse(item)) {
+        return Ok(false);
+    }
+    // What a driver makes of a file may be another blob than the one that the driver made the file of.
+    if !filters::any_configured(repo)? {
+        return Ok(true);
+    }
+    let paths: Vec<RepoPath> = plan.items.iter().map(|item| item.path.clone()).collect();
+    Ok(filters::filtered(repo, &paths)?.is_empty())
+}
+
+/// Whether a snapshot might leave out a file that the plan makes: one that the index does not have and that is ignored, or
+/// one too many.
+fn may_be_left_out(repo: &Repo, cache: &StatCache, before: &Snapshot, plan: &Plan, options: &Options) -> Result<bool> {
+    let new = plan.items.iter().filter(|item| item.new.is_some() && before.stamps.tracked(&item.path).is_none());
+    let new: Vec<&RepoPath> = new.map(|item| &item.path).collect();
+    if new.is_empty() {
+        return Ok(false);
+    }
+    let records = &cache.records;
+    let untracked = (0..records.len()).filter(|at| !records.is_tracked(*at)).count();
+    if untracked + new.len() > options.max_untracked_per_folder {
+        return Ok(true);
+    }
+    let source = |folder: Option<&RepoPath>| ignore_rules::of_folder(repo, Some(records), folder);
+    let mut exclude = Exclude::new(repo, &source)?;
+    for path in new {
+        if exclude.is_ignored(path, false)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Tells the stat cache of the snapshot before what became of the paths of the plan. Where another process has written it

@@ -203,7 +203,7 @@ pub(super) fn write(app: &App<'_>, recording: &Recording, code: &CodeMove, then:
     let (applied, done) = checked.apply(app.progress);
     // Such as where a filter driver fails: nobody has to settle what was never begun.
     if done.is_err() && applied == Applied::default() {
-        journal::remove(&app.repo, durability)?;
+        journal::remove(&app.repo, Durability::Power)?;
     }
     done?;
     Ok(Written { applied, durability })
@@ -212,10 +212,12 @@ pub(super) fn write(app: &App<'_>, recording: &Recording, code: &CodeMove, then:
 /// Looks at the files again: the code as it is now, which must be what was planned. `is_alone`: nothing else moved.
 pub(super) fn verify(app: &App<'_>, code: &CodeMove, written: &Written, is_alone: bool) -> Result<DraftCode> {
     let CodeMove { plan, present, .. } = code;
-    let touched = if is_alone { snapshot::touched(&app.repo, present, plan, &written.applied.files)? } else { None };
+    let options = app.snapshot_options(None)?;
+    let written = &written.applied.files;
+    let touched = if is_alone { snapshot::touched(&app.repo, present, plan, written, &options)? } else { None };
     let after = match touched {
         Some(after) => after,
-        None => snapshot::take(&app.repo, Some(plan.result), &app.snapshot_options(None)?, app.progress)?,
+        None => snapshot::take(&app.repo, Some(plan.result), &options, app.progress)?,
     };
     if after.tree != plan.result {
         let differ = plan::unplanned(&app.repo, plan, after.tree)?;

@@ -1,23 +1,34 @@
 //! A restore by what a snapshot looked at: files that its stamps vouch for are not read again, files that changed since are left
 //! as they are, and the look at what was touched tells what a look at all of the tree would.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 
-use super::{Thing, every_kind, many_files, put_all, tree};
+use super::{Thing, many_files, put_all, tree};
+use crate::base::RepoPath;
 use crate::base::file::Durability;
 use crate::base::progress::Silent;
 use crate::engine::restore::testing::{Bench, p};
 use crate::engine::restore::{Applied, WorkTree, check};
 use crate::engine::snapshot::{self, Options, touched};
+use crate::engine::stat_cache::Stamp;
 use crate::engine::{Error, Plan, Result, Snapshot};
+use crate::git::Oid;
+
+const OPTIONS: Options =
+    Options { only: None, max_file_bytes: 1000, max_untracked_per_folder: 500, budget: None, home: None };
 
 fn look(bench: &Bench) -> Snapshot {
-    let options =
-        Options { only: None, max_file_bytes: 1 << 20, max_untracked_per_folder: 1000, budget: None, home: None };
-    snapshot::take(&bench.repo, None, &options, &Silent).expect("captures")
+    snapshot::take(&bench.repo, None, &OPTIONS, &Silent).expect("captures")
+}
+
+type Written = BTreeMap<RepoPath, (Stamp, Oid)>;
+
+fn again(bench: &Bench, present: &Snapshot, plan: &Plan, written: &Written) -> Option<Snapshot> {
+    touched(&bench.repo, present, plan, written, &OPTIONS).expect("looks")
 }
 
 /// Makes all files so old that their stamps count.
@@ -42,7 +53,7 @@ fn go(bench: &Bench, present: &Snapshot, plan: &Plan) -> Result<Applied> {
     done.map(|()| applied)
 }
 
-fn snapshot_bits(present: &Snapshot, plan: &Plan) -> std::collections::BTreeMap<crate::base::RepoPath, u32> {
+fn snapshot_bits(present: &Snapshot, plan: &Plan) -> BTreeMap<RepoPath, u32> {
     crate::engine::plan::bits(plan, present, &crate::model::snapshot::Modes::default())
 }
 
@@ -68,7 +79,7 @@ proptest! {
         let present = look(&bench);
         let plan = bench.plan(&present, &target);
         let applied = go(&bench, &present, &plan).expect("applies");
-        let after = touched(&bench.repo, &present, &plan, &applied.files).expect("looks").expect("all is as planned");
+        let after = again(&bench, &present, &plan, &applied.files).expect("all is as planned");
         // By the cache that it left, and without one.
         for by_cache in [true, false] {
             if !by_cache {
@@ -103,8 +114,8 @@ fn the_next_look_reads_no_file_that_the_restore_wrote() {
             go(&bench, &present, &plan).expect("applies");
             plan.items.iter().for_each(|item| age_one(&bench, &item.path.to_string()));
             // They are others than those that were written, to judge by their times, and are read here.
-            let written = std::collections::BTreeMap::new();
-            let after = touched(&bench.repo, &present, &plan, &written).expect("looks").expect("all is as planned");
+            let written = BTreeMap::new();
+            let after = again(&bench, &present, &plan, &written).expect("all is as planned");
             present = look(&bench);
             assert_eq!((present.tree, present.stats.hashed), (after.tree, 0), "{one} {anew}");
         }
@@ -157,33 +168,113 @@ fn where_rules_changed_or_anything_is_not_as_planned_all_of_the_tree_is_looked_a
     let present = look(&bench);
     let plan = bench.plan(&present, &target);
     let applied = go(&bench, &present, &plan).expect("applies");
-    assert!(touched(&bench.repo, &present, &plan, &applied.files).expect("looks").is_some());
+    assert!(again(&bench, &present, &plan, &applied.files).is_some());
     let partial = Snapshot { scope: crate::model::Scope::Tracked, ..present.clone() };
-    assert!(touched(&bench.repo, &partial, &plan, &applied.files).expect("looks").is_none());
+    assert!(again(&bench, &partial, &plan, &applied.files).is_none());
     for (path, content) in [("f", "OLD"), ("f", "older")] {
         bench.put(path, content);
-        assert!(touched(&bench.repo, &present, &plan, &applied.files).expect("looks").is_none(), "{content}");
+        assert!(again(&bench, &present, &plan, &applied.files).is_none(), "{content}");
     }
     bench.put("d/.gitignore", "*.tmp\n");
     let present = look(&bench);
     let plan = bench.plan(&present, &target);
     let applied = go(&bench, &present, &plan).expect("applies");
-    assert!(touched(&bench.repo, &present, &plan, &applied.files).expect("looks").is_none(), "rules");
+    assert!(again(&bench, &present, &plan, &applied.files).is_none(), "rules");
 }
 
 #[test]
-fn every_kind_of_change_is_known_by_the_files_that_were_written() {
+fn of_a_written_file_is_known_what_it_is_where_a_change_since_would_show() {
     let bench = Bench::new();
-    let (_, target) = every_kind(&bench);
+    let (_, target) = many_files(&bench);
     let present = look(&bench);
     let plan = bench.plan(&present, &target);
     let applied = go(&bench, &present, &plan).expect("applies");
-    for (path, (stamp, oid)) in &applied.files {
-        let meta = std::fs::symlink_metadata(path.on_disk(&bench.root())).expect("is there");
-        assert_eq!((stamp.ino, stamp.size), (meta.ino(), meta.len()), "{path}");
-        let content = std::fs::read(path.on_disk(&bench.root())).expect("reads");
-        assert_eq!(bench.repo.objects.hash_blob(&content).expect("hashes"), *oid, "{path}");
-        assert!(stamp.mtime < stamp.ctime, "{path}: a change since its making would show");
+    for item in &plan.items {
+        let place = item.path.on_disk(&bench.root());
+        let meta = std::fs::metadata(&place).expect("is there");
+        let shows = (meta.mtime(), meta.mtime_nsec()) < (meta.ctime(), meta.ctime_nsec());
+        let known = applied.files.get(&item.path).map(|(stamp, oid)| (stamp.ino, stamp.size, Some(*oid)));
+        let is = (meta.ino(), meta.len(), item.new.map(|(_, oid)| oid));
+        assert_eq!(known, shows.then_some(is), "{}", item.path);
+    }
+}
+
+/// Files that a snapshot leaves out though the target has them: what the index does not have and the rules ignore, what is
+/// too large, what is one too many, what lies outside of a sparse checkout.
+#[test]
+fn what_a_snapshot_would_leave_out_is_looked_for_in_all_of_the_tree() {
+    type Scene = fn(&mut Bench);
+    let ignored: Scene = |b| {
+        b.put("foo.log", "old");
+        b.git(&["add", "-f", "foo.log"]);
+    };
+    let large: Scene = |b| {
+        b.put("large", &"x".repeat(2000));
+        b.git(&["add", "large"]);
+    };
+    for (what, scene, gone) in [("ignored", ignored, "foo.log"), ("large", large, "large")] {
+        let mut bench = Bench::new();
+        bench.put(".gitignore", "*.log\n");
+        bench.put("f", "old");
+        scene(&mut bench);
+        let target = look(&bench);
+        bench.git(&["rm", "-q", "--cached", gone]);
+        bench.remove(gone);
+        bench.put("f", "new");
+        let present = look(&bench);
+        let plan = bench.plan(&present, &target);
+        let applied = go(&bench, &present, &plan).expect("applies");
+        assert!(bench.exists(gone), "{what}");
+        assert!(again(&bench, &present, &plan, &applied.files).is_none(), "{what}");
+        let by_cache = look(&bench).tree;
+        std::fs::remove_file(bench.repo.git_dir.join("session/stat-cache")).expect("removes");
+        assert_eq!(by_cache, look(&bench).tree, "{what}");
+    }
+    let bench = Bench::new();
+    bench.put("d/f", "old");
+    let target = look(&bench);
+    bench.remove("d");
+    (0..500).for_each(|n| bench.put(&format!("d/{n}"), "new"));
+    let present = look(&bench);
+    let mut plan = bench.plan(&present, &target);
+    plan.items.retain(|item| item.new.is_some());
+    let applied = go(&bench, &present, &plan).expect("applies");
+    assert!(again(&bench, &present, &plan, &applied.files).is_none(), "one too many");
+}
+
+#[test]
+fn a_file_outside_of_a_sparse_checkout_that_is_there_all_the_same_stays() {
+    let mut bench = Bench::new();
+    bench.put("in/f", "old");
+    let target = look(&bench);
+    bench.put("in/f", "new");
+    bench.put("out/f", "there");
+    bench.git(&["add", "."]);
+    bench.configure(&[("core.sparseCheckout", "true"), ("sparse.expectFilesOutsideOfPatterns", "true")]);
+    bench.git(&["update-index", "--skip-worktree", "out/f"]);
+    let present = look(&bench);
+    let plan = bench.plan(&present, &target);
+    assert_eq!(plan.kept, [(p("out/f"), crate::engine::plan::Kept::NotLookedAt)]);
+    go(&bench, &present, &plan).expect("applies");
+    assert_eq!((bench.read("in/f").as_str(), bench.read("out/f").as_str()), ("old", "there"));
+    assert_eq!(look(&bench).tree, plan.result);
+}
+
+#[test]
+fn what_a_filter_driver_made_is_looked_at_by_the_driver() {
+    let mut bench = Bench::new();
+    bench.put(".gitattributes", "*.rot filter=rot\n");
+    bench.put("a.rot", "abc");
+    bench.configure(&[("filter.rot.clean", "tr a-z n-za-m"), ("filter.rot.smudge", "tr a-z n-za-m")]);
+    let target = look(&bench);
+    bench.put("a.rot", "changed");
+    let present = look(&bench);
+    let plan = bench.plan(&present, &target);
+    bench.configure(&[("filter.rot.smudge", "false")]);
+    let result = go(&bench, &present, &plan);
+    if let Ok(applied) = result {
+        assert!(again(&bench, &present, &plan, &applied.files).is_none());
+        assert_ne!(look(&bench).tree, plan.result);
     }
 }
 
@@ -194,7 +285,7 @@ fn the_journal_of_many_files_is_made_sure_with_them() {
     let (_, target) = many_files(&bench);
     let present = look(&bench);
     let disk = WorkTree::open(&bench.repo).expect("opens");
-    let modes = std::collections::BTreeMap::new();
+    let modes = BTreeMap::new();
     let mut plan = bench.plan(&present, &target);
     for (items, durability) in [(65, Durability::Process), (64, Durability::Power), (1, Durability::Power)] {
         plan.items.truncate(items);
