@@ -39,8 +39,8 @@ impl FileLock {
                     let holder = file
                         .read_to_string(&mut text)
                         .ok()
-                        .map(|_| text.lines().last().unwrap_or_default().trim().to_owned());
-                    return Err(Error::Locked { path: path.to_owned(), holder: holder.filter(|h| !h.is_empty()) });
+                        .and_then(|_| text.lines().rev().map(str::trim).find(|line| !line.is_empty()));
+                    return Err(Error::Locked { path: path.to_owned(), holder: holder.map(str::to_owned) });
                 }
                 Err(std::fs::TryLockError::Error(e)) => return Err(io()(e)),
             }
@@ -55,16 +55,18 @@ impl FileLock {
             .seek(SeekFrom::Start(0))
             .and_then(|_| self.file.read_to_end(&mut text))
             .map_err(Error::io("read", &self.path))?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
+        Ok(String::from_utf8_lossy(&text).trim_end_matches('\n').to_owned())
     }
 
-    /// Replaces the file's text; it stays there after the lock is released.
+    /// Replaces the file's text, but for line ends at its end; it stays there after the lock is released. Whoever dies here
+    /// leaves the old text or the new one: what the old one had more of becomes line ends before it is cut off.
     pub fn set_note(&mut self, text: &str) -> Result<()> {
-        self.file
-            .set_len(0)
-            .and_then(|()| self.file.seek(SeekFrom::Start(0)))
-            .and_then(|_| self.file.write_all(text.as_bytes()))
-            .map_err(Error::io("write", &self.path))
+        let io = || Error::io("write", &self.path);
+        let old = usize::try_from(self.file.metadata().map_err(io())?.len()).unwrap_or(0);
+        let mut bytes = text.as_bytes().to_vec();
+        bytes.resize(bytes.len().max(old), b'\n');
+        self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.write_all(&bytes)).map_err(io())?;
+        self.file.set_len(text.len() as u64).map_err(io())
     }
 }
 
@@ -84,5 +86,24 @@ mod tests {
         }
         drop(held);
         assert!(FileLock::acquire(&path, Duration::ZERO).is_ok());
+    }
+
+    #[test]
+    fn a_note_is_replaced_by_shorter_and_longer_ones_and_ends_without_line_ends() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("lock");
+        let mut held = FileLock::acquire(&path, Duration::ZERO).expect("takes");
+        for (text, back) in
+            [("one\ntwo\n", "one\ntwo"), ("x", "x"), ("", ""), ("\nlonger than all", "\nlonger than all")]
+        {
+            held.set_note(text).expect("notes");
+            assert_eq!(held.note().expect("reads"), back);
+            assert_eq!(std::fs::read_to_string(&path).expect("reads"), text);
+        }
+        // Of a death before the end is cut off.
+        std::fs::write(&path, "pid 7\n\n\n\n").expect("writes");
+        assert_eq!(held.note().expect("reads"), "pid 7");
+        let taken = FileLock::acquire(&path, Duration::ZERO);
+        assert!(matches!(taken, Err(Error::Locked { holder: Some(holder), .. }) if holder == "pid 7"));
     }
 }
