@@ -46,6 +46,14 @@ impl Stamps {
         }
     }
 
+    /// How many files there are at most that the index does not have.
+    pub(super) fn untracked(&self) -> usize {
+        let Some(known) = self.0.as_deref() else { return 0 };
+        let records = &known.cache.records;
+        let new = known.merged.iter().filter(|m| m.new.as_ref().is_some_and(|new| new.tracked.is_none()));
+        (0..records.len()).filter(|at| !records.is_tracked(*at)).count() + new.count()
+    }
+
     /// The stat cache as the snapshot left it, to add to: its records are those before, with the tracked entries of now.
     pub(super) fn cache(&self) -> Option<&StatCache> {
         self.0.as_ref().map(|known| &known.cache)

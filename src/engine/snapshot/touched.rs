@@ -67,9 +67,10 @@ pub fn touched(
 
 /// Whether all paths of the plan are files whose content alone says what a snapshot takes, and none changes what it takes.
 fn is_plain(repo: &Repo, before: &Snapshot, plan: &Plan) -> Result<bool> {
+    // A link of the last name is not taken.
     let are_rules = |item: &PlanItem| {
         let name = item.path.file_name();
-        [".gitignore", ".gitattributes"].iter().any(|rules| name.eq_ignore_ascii_case(rules.as_bytes()))
+        [".gitignore", ".gitattributes", ".gitmodules"].iter().any(|rules| name.eq_ignore_ascii_case(rules.as_bytes()))
     };
     // Of a file outside of a sparse checkout the index tells once it is gone.
     let is_sparse = |item: &PlanItem| before.stamps.tracked(&item.path).is_some_and(|tracked| tracked.skip_worktree);
@@ -92,12 +93,10 @@ fn may_be_left_out(repo: &Repo, cache: &StatCache, before: &Snapshot, plan: &Pla
     if new.is_empty() {
         return Ok(false);
     }
-    let records = &cache.records;
-    let untracked = (0..records.len()).filter(|at| !records.is_tracked(*at)).count();
-    if untracked + new.len() > options.max_untracked_per_folder {
+    if before.stamps.untracked() + new.len() > options.max_untracked_per_folder {
         return Ok(true);
     }
-    let source = |folder: Option<&RepoPath>| ignore_rules::of_folder(repo, Some(records), folder);
+    let source = |folder: Option<&RepoPath>| ignore_rules::of_folder(repo, Some(&cache.records), folder);
     let mut exclude = Exclude::new(repo, &source)?;
     for path in new {
         if exclude.is_ignored(path, false)? {
