@@ -21,6 +21,8 @@ pub(in crate::engine) struct Compare<'a> {
     objects: Reader<'a>,
     disk: &'a WorkTree,
     stamps: &'a Stamps,
+    /// The device of the work tree, where its times are those of this machine.
+    here: Option<u64>,
     /// Whether the exec bit on disk means anything (`core.fileMode`).
     exec_counts: bool,
     /// What was made of files by filter drivers, read ahead, or written just now.
@@ -37,7 +39,8 @@ impl<'a> Compare<'a> {
     ) -> Result<Self> {
         let exec_counts = repo.config.bool("core.fileMode")?.unwrap_or(true);
         let objects = repo.objects.reader()?;
-        let mut compare = Self { objects, disk, stamps, exec_counts, cleaned: BTreeMap::new() };
+        let here = disk.own_device();
+        let mut compare = Self { objects, disk, stamps, here, exec_counts, cleaned: BTreeMap::new() };
         if filters::any_configured(repo)? {
             compare.clean(repo, paths)?;
         }
@@ -144,7 +147,8 @@ impl<'a> Compare<'a> {
 
     fn file_holds(&self, folder: &File, path: &RepoPath, stat: &Stat, oid: Oid) -> Result<bool> {
         let seen = Stamp::of(stat);
-        if self.cleaned.get(path) == Some(&(seen, oid)) {
+        let is_here = self.here == Some(seen.dev);
+        if self.cleaned.get(path) == Some(&(seen, oid)) || is_here && self.stamps.vouch_for(path, oid, &seen) {
             return Ok(true);
         }
         // A size that differs saves reading; a blob that is gone has no size, and then the bytes decide.
@@ -153,7 +157,7 @@ impl<'a> Compare<'a> {
         }
         // A file system of the network may tell an old time of a file until it is opened.
         let Some((file, opened)) = self.disk.open_in(folder, path)? else { return Ok(false) };
-        if self.stamps.vouch_for(path, oid, &Stamp::of(&opened)) {
+        if !is_here && self.stamps.vouch_for(path, oid, &Stamp::of(&opened)) {
             return Ok(true);
         }
         let bytes = self.disk.read(path, &file, seen.size)?;

@@ -14,7 +14,9 @@ use bstr::{BString, ByteSlice as _};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use super::systems;
 use crate::base::{Error as BaseError, RepoPath};
+use crate::engine::stat_cache::Stamp;
 use crate::engine::{Error, Result};
 use crate::git::Repo;
 
@@ -72,6 +74,14 @@ impl WorkTree {
         let flags = OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::CLOEXEC);
         let top = rustix::fs::openat(CWD, &root, flags, Mode::empty()).map_err(io("open the folder", &root))?;
         Ok(Self { top: top.into(), root, refused, walked: Mutex::default() })
+    }
+
+    /// The device of the top, where it is of a file system that nobody else's machine writes to.
+    pub(super) fn own_device(&self) -> Option<u64> {
+        if !systems::is_of_this_machine(&self.top) {
+            return None;
+        }
+        rustix::fs::fstat(&self.top).ok().map(|stat| Stamp::of(&stat).dev)
     }
 
     /// The place on disk, for messages only.

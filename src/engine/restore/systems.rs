@@ -17,15 +17,24 @@ pub(super) fn sync_system(folder: &File) -> rustix::io::Result<()> {
 }
 
 /// Whether a loss of power leaves the file system of this folder as it was at some moment, all earlier changes of names made
-/// and no later one: known of ext4, XFS, Btrfs, F2FS, ZFS, bcachefs, and of tmpfs, which leaves nothing.
-#[cfg(target_os = "linux")]
+/// and no later one. All that are known here do.
 pub(super) fn keeps_order(folder: &File) -> bool {
-    // statfs(2), and the headers of those that it does not list.
+    is_known(folder)
+}
+
+/// Whether nobody else's machine writes to the file system of this folder, so that `lstat` tells what is.
+pub(super) fn is_of_this_machine(folder: &File) -> bool {
+    is_known(folder)
+}
+
+/// ext4, XFS, Btrfs, F2FS, ZFS, bcachefs, tmpfs: by statfs(2), and by the headers of those that it does not list.
+#[cfg(target_os = "linux")]
+fn is_known(folder: &File) -> bool {
     const KNOWN: [u64; 7] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x2fc1_2fc1, 0xca45_1a4e, 0x0102_1994];
     rustix::fs::fstatfs(folder).is_ok_and(|stat| u64::try_from(stat.f_type).is_ok_and(|kind| KNOWN.contains(&kind)))
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn keeps_order(_folder: &File) -> bool {
+fn is_known(_folder: &File) -> bool {
     false
 }
