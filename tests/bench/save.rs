@@ -5,7 +5,8 @@
 //!
 //! git: a private index that is kept between saves, `add --all`, `write-tree`, `commit-tree`, `update-ref`. The two are
 //! timed in turn, so that a busy machine slows both; what counts is the ratio of the medians. A rewind is compared with
-//! `read-tree -m -u` with such an index.
+//! `read-tree -m -u` with such an index; what was written before is synced before either begins, because a rewind syncs and git
+//! does not, and that work is not the rewind's.
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a program of its own, run by hand")]
 
 use std::fs;
@@ -151,10 +152,16 @@ impl Tree {
         if saved {
             self.save();
         }
+        self.settle();
         let start = Instant::now();
         let rewind = self.clean(session()).args(["rewind", "code", number, "--json"]).output().expect("starts");
         assert!(rewind.status.success(), "{}", String::from_utf8_lossy(&rewind.stderr));
         start.elapsed()
+    }
+
+    /// Waits until nothing that was written is only in memory.
+    fn settle(&self) {
+        assert!(Command::new("sync").arg("--file-system").arg(&self.repo).status().expect("starts").success());
     }
 
     /// The same by git, whose private index knows the changed files.
@@ -162,6 +169,7 @@ impl Tree {
         self.change(round, MANY);
         self.git(&["add", "--all"]);
         let changed = self.git(&["write-tree"]);
+        self.settle();
         let start = Instant::now();
         self.git(&["read-tree", "-m", "-u", &changed, "HEAD"]);
         start.elapsed()

@@ -11,7 +11,10 @@ use crate::engine::plan::PlanItem;
 use crate::engine::stat_cache::Stamp;
 
 /// So many are moved at a time: little more happens once one of them is found changed.
-pub(super) const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 64;
+
+/// Files that are worth a second thread.
+const WORTH_THREADS: usize = 16;
 
 /// What came of moving a file into its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +34,7 @@ pub(super) fn some<'p>(
     files: Vec<(&'p PlanItem, Staged<'_>)>,
 ) -> Vec<(&'p PlanItem, Result<Placed>)> {
     let place = |(item, file)| (item, one(disk, compare, item, file));
-    if files.len() == AT_ONCE {
+    if files.len() >= WORTH_THREADS {
         files.into_par_iter().map(place).collect()
     } else {
         files.into_iter().map(place).collect()

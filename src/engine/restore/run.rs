@@ -15,9 +15,9 @@ use super::place::{self, Placed};
 use super::systems::{self, sync_system};
 use super::write::{Staged, Writer};
 use super::{Applied, remove};
+use crate::base::RepoPath;
 use crate::base::file::Durability;
 use crate::base::progress::Progress;
-use crate::base::{Error as BaseError, RepoPath};
 use crate::engine::plan::{Action, Names, PlanItem};
 use crate::engine::stat_cache::Stamp;
 use crate::engine::{Result, Stamps, journal};
@@ -48,8 +48,8 @@ pub(super) struct Run<'a> {
     syncs_journal: bool,
     /// Whether it was, since the journal was written.
     is_synced: bool,
-    /// Those that were begun.
-    syncs: Vec<JoinHandle<rustix::io::Result<()>>>,
+    /// A sync that was begun.
+    begun: Option<JoinHandle<rustix::io::Result<()>>>,
 }
 
 impl<'a> Run<'a> {
@@ -72,7 +72,7 @@ impl<'a> Run<'a> {
             systems: BTreeMap::new(),
             syncs_journal: false,
             is_synced: false,
-            syncs: Vec::new(),
+            begun: None,
         })
     }
 
@@ -104,15 +104,14 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Begins to sync the file systems where that is done before the first change, beside the making of the files: of what lies
+    /// Begins to sync the file system where that is done before the first change, beside the making of the files: of what lies
     /// there already, such as the objects of the safety checkpoint, nothing is left to wait for then.
     pub(super) fn begin_sync(&mut self, items: &[PlanItem]) -> Result<()> {
-        if are_many(items.len()) {
-            for folder in self.systems.values() {
-                let folder = folder.try_clone().map_err(BaseError::io("open the folder", self.disk.place_of(None)))?;
-                // Without a thread for it there is more to wait for later.
-                self.syncs.extend(std::thread::Builder::new().spawn(move || sync_system(&folder)).ok());
-            }
+        if are_many(items.len())
+            && let Some(top) = self.disk.folder(None)?
+        {
+            // Without a thread for it there is more to wait for later.
+            self.begun = std::thread::Builder::new().spawn(move || sync_system(&top)).ok();
         }
         Ok(())
     }
@@ -292,7 +291,7 @@ impl<'a> Run<'a> {
     /// For many files one step instead of hundreds, and it takes in the objects of the safety checkpoint.
     fn sync_systems(&mut self) -> Result<()> {
         let failed = || io("sync the file system of", self.disk.place_of(None));
-        for begun in std::mem::take(&mut self.syncs) {
+        if let Some(begun) = self.begun.take() {
             // A thread that panicked has synced nothing.
             begun.join().unwrap_or(Err(Errno::IO)).map_err(failed())?;
         }
