@@ -28,7 +28,7 @@ impl<'o> Reader<'o> {
     /// A blob's content.
     ///
     /// # Errors
-    /// A blob that is missing, or whose content is not what its id says.
+    /// A blob that is missing, a loose one whose content is not what its id says, a packed one that cannot be inflated.
     pub fn blob(&self, oid: Oid) -> Result<Vec<u8>> {
         let (found, content) = self.any(oid)?;
         expect_kind(oid, found, ObjectType::Blob)?;
@@ -38,7 +38,7 @@ impl<'o> Reader<'o> {
     /// The same of one that is about to replace somebody's work: hashed also where it comes from a pack.
     ///
     /// # Errors
-    /// Those of [`Self::blob`].
+    /// A blob that is missing, or whose content is not what its id says.
     pub fn blob_checked(&self, oid: Oid) -> Result<Vec<u8>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let (found, content) = match loose::read(self.folder, self.format, oid)? {

@@ -91,40 +91,35 @@ type Pairs<'t> = BTreeMap<&'t BStr, (Entry, Entry)>;
 /// passed over without being taken apart.
 fn differing<'t>(old: Tree<'t>, new: Tree<'t>) -> Result<Pairs<'t>> {
     let mut pairs = Pairs::new();
-    let (mut old_rest, mut new_rest) = (old.1, new.1);
-    let (mut old_last, mut new_last) = (None, None);
+    let (mut rests, mut lasts) = ([old.1, new.1], [None, None]);
     loop {
-        let sides = (tree_codec::first(old.0, old_rest)?, tree_codec::first(new.0, new_rest)?);
-        let order = match &sides {
-            (None, None) => return Ok(pairs),
-            (Some((a, _)), Some((b, _))) => a.cmp_name(b),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
+        let firsts = [tree_codec::first(old.0, rests[0])?, tree_codec::first(new.0, rests[1])?];
+        let order = match &firsts {
+            [None, None] => return Ok(pairs),
+            [Some((a, _)), Some((b, _))] => a.cmp_name(b),
+            [Some(_), None] => Ordering::Less,
+            [None, Some(_)] => Ordering::Greater,
         };
-        let is_same = matches!(&sides, (Some((a, _)), Some((b, _))) if a.bytes == b.bytes);
-        if let Some((raw, rest)) = sides.0.filter(|_| order.is_le()) {
+        let is_same = matches!(&firsts, [Some((a, _)), Some((b, _))] if a.bytes == b.bytes);
+        let is_next = [order.is_le(), order.is_ge()];
+        for (side, first) in firsts.into_iter().enumerate() {
+            let Some((raw, rest)) = first.filter(|_| is_next[side]) else { continue };
             if !is_same {
-                pairs.entry(raw.name).or_default().0 = entry(&raw)?;
+                put(&mut pairs, side, &raw)?;
             }
-            if !is_behind(&mut old_last, raw) {
+            if !is_behind(&mut lasts[side], raw) {
                 return by_name(old, new);
             }
-            old_rest = rest;
-        }
-        if let Some((raw, rest)) = sides.1.filter(|_| order.is_ge()) {
-            if !is_same {
-                pairs.entry(raw.name).or_default().1 = entry(&raw)?;
-            }
-            if !is_behind(&mut new_last, raw) {
-                return by_name(old, new);
-            }
-            new_rest = rest;
+            rests[side] = rest;
         }
     }
 }
 
-fn entry(raw: &RawEntry<'_>) -> Result<Entry> {
-    Ok(Some((raw.mode()?, raw.oid()?)))
+/// Notes what a name is on a side: 0 the old one, 1 the new one.
+fn put<'t>(pairs: &mut Pairs<'t>, side: usize, raw: &RawEntry<'t>) -> Result<()> {
+    let pair = pairs.entry(raw.name).or_default();
+    *(if side == 0 { &mut pair.0 } else { &mut pair.1 }) = Some((raw.mode()?, raw.oid()?));
+    Ok(())
 }
 
 /// Whether an entry comes behind the last one, which it then is.
@@ -136,10 +131,9 @@ fn is_behind<'t>(last: &mut Option<RawEntry<'t>>, next: RawEntry<'t>) -> bool {
 /// The same of trees that are not in git's order, as old programs wrote some. Of a name that is there twice the last counts.
 fn by_name<'t>(old: Tree<'t>, new: Tree<'t>) -> Result<Pairs<'t>> {
     let mut pairs = Pairs::new();
-    for (is_new, (tree, mut rest)) in [(false, old), (true, new)] {
+    for (side, (tree, mut rest)) in [old, new].into_iter().enumerate() {
         while let Some((raw, after)) = tree_codec::first(tree, rest)? {
-            let pair = pairs.entry(raw.name).or_default();
-            *(if is_new { &mut pair.1 } else { &mut pair.0 }) = entry(&raw)?;
+            put(&mut pairs, side, &raw)?;
             rest = after;
         }
     }

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::compare::Compare;
 use super::dirs::{Place, WorkTree};
 use super::remove;
+use super::run::WORTH_THREADS;
 use super::write::Staged;
 use crate::engine::Result;
 use crate::engine::plan::PlanItem;
@@ -12,9 +13,6 @@ use crate::engine::stat_cache::Stamp;
 
 /// So many are moved at a time: little more happens once one of them is found changed.
 pub(super) const AT_ONCE: usize = 64;
-
-/// Files that are worth a second thread.
-const WORTH_THREADS: usize = 16;
 
 /// What came of moving a file into its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

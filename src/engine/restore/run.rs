@@ -28,7 +28,7 @@ const FEW: usize = 64;
 /// Files that wait beside their places at a time.
 const MANY: usize = 4096;
 /// Files that are worth a second thread.
-const WORTH_THREADS: usize = 16;
+pub(super) const WORTH_THREADS: usize = 16;
 
 /// What to do about a path that is not as it was: stop with an error, or note it and go on.
 type OnChange<'f> = dyn FnMut(&RepoPath) -> Result<()> + 'f;

@@ -39,7 +39,8 @@ pub fn touched(
     }
     let disk = WorkTree::open(repo)?;
     let none = Stamps::default();
-    let compare = Compare::new(repo, &disk, &none, plan.items.iter().map(|item| &item.path))?.knowing(written);
+    // None of the paths has a filter driver.
+    let compare = Compare::new(repo, &disk, &none, std::iter::empty())?.knowing(written);
     let look = |item: &PlanItem| compare.file_where(&item.path, item.new);
     let found: Vec<_> = plan.items.par_iter().map(look).collect::<Result<_>>()?;
 
@@ -60,7 +61,7 @@ pub fn touched(
         let stamp = file.map(|stat| Stamp::of(&stat)).filter(|stamp| stamp.is_older_than(started, settings.stat));
         taken.push(item.new.map(|(mode, oid)| Taken { mode, oid, stamp }));
     }
-    keep(&session.join("stat-cache"), before, plan, &taken)?;
+    keep(&session.join("stat-cache"), cache, before.tree, plan, &taken)?;
     let stats = Stats { files: plan.items.len() as u64, ..Stats::default() };
     Ok(Some(Snapshot { tree: plan.result, modes, stamps: Stamps::default(), stats, ..before.clone() }))
 }
@@ -108,13 +109,12 @@ fn may_be_left_out(repo: &Repo, cache: &StatCache, before: &Snapshot, plan: &Pla
 
 /// Tells the stat cache of the snapshot before what became of the paths of the plan. Where another process has written it
 /// since, the next snapshot reads them.
-fn keep(path: &Path, before: &Snapshot, plan: &Plan, taken: &[Option<Taken>]) -> Result<()> {
-    let Some(known) = before.stamps.cache() else { return Ok(()) };
-    let format = before.tree.format();
+fn keep(path: &Path, known: &StatCache, before: Oid, plan: &Plan, taken: &[Option<Taken>]) -> Result<()> {
+    let format = before.format();
     // One that was written anew has no end to add to before it is read.
     let read = known.end.is_nowhere().then(|| StatCache::load(path, format));
     let cache = read.as_ref().unwrap_or(known);
-    if cache.state.tree != Some(before.tree) {
+    if cache.state.tree != Some(before) {
         return Ok(());
     }
     let record = |(item, taken): (&PlanItem, &Option<Taken>)| {
@@ -134,7 +134,7 @@ fn keep(path: &Path, before: &Snapshot, plan: &Plan, taken: &[Option<Taken>]) ->
     }
     // So much that it is better written anew, of what the file says by now.
     let cache = StatCache::load(path, format);
-    if cache.state.tree != Some(before.tree) {
+    if cache.state.tree != Some(before) {
         return Ok(());
     }
     let mut stays = vec![true; cache.records.len()];
