@@ -6,20 +6,25 @@ use std::rc::Rc;
 
 use git2::ObjectType;
 
+use super::tree_names::TreeNames;
 use super::{Oid, TreeChange};
 
 /// The most that one kept object may hold, and all of them together.
 const EACH: usize = 128 * 1024;
 const TOGETHER: usize = 16 * 1024 * 1024;
+/// The most bytes that all trees whose names are at hand may hold.
+const NAMES: usize = 32 * 1024 * 1024;
 /// The most changes between two trees that are kept.
 const CHANGES: usize = 10_000;
 
-/// Small objects that were read, trees and commits that were written, and the last comparison of trees: a command compares
+/// Small objects that were read, trees and commits that were written, the names of trees that were asked for a path, and the last comparison of trees: a command compares
 /// the same two for its plan, for the state and for the checkpoint.
 #[derive(Default)]
 pub(super) struct Kept {
     objects: HashMap<Oid, (ObjectType, Rc<[u8]>)>,
     bytes: usize,
+    names: HashMap<Oid, Rc<TreeNames>>,
+    name_bytes: usize,
     compared: Option<((Oid, Oid), Vec<TreeChange>)>,
 }
 
@@ -37,6 +42,22 @@ impl Kept {
         if content.len() <= EACH && self.bytes + content.len() <= TOGETHER && !self.has(oid) {
             self.bytes += content.len();
             self.objects.insert(oid, (kind, content.into()));
+        }
+    }
+
+    pub(super) fn names(&self, oid: Oid) -> Option<Rc<TreeNames>> {
+        self.names.get(&oid).map(Rc::clone)
+    }
+
+    /// Keeps the names of a tree; those of all others go where there is no room.
+    pub(super) fn keep_names(&mut self, oid: Oid, names: &Rc<TreeNames>) {
+        let size = names.size();
+        if self.name_bytes + size > NAMES {
+            self.names.clear();
+            self.name_bytes = 0;
+        }
+        if size <= NAMES && self.names.insert(oid, Rc::clone(names)).is_none() {
+            self.name_bytes += size;
         }
     }
 

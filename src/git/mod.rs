@@ -45,6 +45,7 @@ pub mod signature;
 pub mod tree;
 mod tree_codec;
 mod tree_diff;
+mod tree_names;
 pub mod walk;
 pub mod whole;
 mod wildmatch;

@@ -16,6 +16,7 @@ use rayon::prelude::*;
 
 use super::kept::Kept;
 use super::reader::{Reader, expect_kind, unreadable};
+use super::tree_names::TreeNames;
 use super::{Error, ObjectFormat, Oid, Result, TreeEntry, commit_codec, loose, tree_codec};
 use crate::base::Timestamp;
 
@@ -194,6 +195,15 @@ impl Objects {
             return Ok([].into());
         }
         self.read(oid, ObjectType::Tree)
+    }
+    /// The names of one tree, to look some up.
+    pub(super) fn tree_names(&self, oid: Oid) -> Result<Rc<TreeNames>> {
+        if let Some(names) = self.kept.borrow().names(oid) {
+            return Ok(names);
+        }
+        let names = Rc::new(TreeNames::new(oid, self.tree_bytes(oid)?)?);
+        self.kept.borrow_mut().keep_names(oid, &names);
+        Ok(names)
     }
     /// Writes one tree; entries may be in any order; names that git refuses are an error; an empty list gives the empty tree.
     pub fn write_tree(&self, entries: &[TreeEntry]) -> Result<Oid> {

@@ -46,9 +46,8 @@ pub fn lookup(objects: &Objects, root: Oid, path: &RepoPath) -> Result<Option<(F
         if at.0 != FileMode::Tree {
             return Ok(None);
         }
-        let entries = objects.read_tree(at.1)?;
-        let Some(entry) = entries.iter().find(|entry| entry.name == part) else { return Ok(None) };
-        at = (entry.mode, entry.oid);
+        let Some(entry) = objects.tree_names(at.1)?.find(part)? else { return Ok(None) };
+        at = entry;
     }
     Ok(Some(at))
 }
@@ -248,6 +247,24 @@ mod tests {
                 Ok(())
             })
             .expect("holds for all");
+    }
+
+    #[test]
+    fn many_paths_of_one_large_directory_read_its_tree_once() {
+        let bench = Bench::plain();
+        let repo = bench.repo();
+        let objects = &repo.objects;
+        let blob = objects.write_blob(b"x").expect("writes");
+        let names: Vec<String> = (0..6_000).map(|n| format!("d/a-file-of-this-directory-{n:05}")).collect();
+        let edits = names.iter().map(|name| (path(name), Some((FileMode::File, blob)))).collect();
+        let tree = edit(objects, objects.format().empty_tree(), edits).expect("edits");
+        let other = bench.repo();
+        let before = other.objects.cost().reads;
+        for name in &names {
+            assert_eq!(lookup(&other.objects, tree, &path(name)).expect("looks"), Some((FileMode::File, blob)));
+        }
+        assert_eq!(lookup(&other.objects, tree, &path("d/a")).expect("looks"), None);
+        assert_eq!(other.objects.cost().reads - before, 2, "the root and the directory");
     }
 
     #[test]

@@ -96,6 +96,7 @@ pub(super) fn first(oid: Oid, bytes: &[u8]) -> Result<Option<(RawEntry<'_>, &[u8
     Ok(Some((RawEntry { bytes: whole, name, tree: oid, mode: &whole[..space], id: &whole[end..] }, rest)))
 }
 
-fn cut(oid: Oid) -> Error {
+/// The error of bytes that end too early.
+pub(super) fn cut(oid: Oid) -> Error {
     Error::Damaged { what: format!("tree {oid}: its bytes end within an entry") }
 }
