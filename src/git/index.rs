@@ -134,7 +134,10 @@ fn from_libgit2(index: &git2::Index, mtime: (i64, u32)) -> Result<UserIndex> {
 
 /// `git ls-files` lists a sparse index expanded, and merges a split one.
 fn from_git(repo: &Repo, mtime: (i64, u32)) -> Result<UserIndex> {
-    let out = Git::new(repo).args(["ls-files", "--stage", "--debug", "-z"]).run("read the index")?;
+    // Else git would leave the flag off entries whose file happens to lie on disk, and they would look deleted once it is gone.
+    let as_written = ["-c", "sparse.expectFilesOutsideOfPatterns=true"];
+    let list = ["ls-files", "--stage", "--debug", "-z"];
+    let out = Git::new(repo).args(as_written).args(list).run("read the index")?;
     let mut read = UserIndex { mtime, ..UserIndex::default() };
     let bad = || Error::Damaged { what: "what git ls-files said of the index".to_owned() };
     let mut rest = out.as_slice();

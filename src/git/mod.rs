@@ -4,6 +4,7 @@
 //! the repository), refs by libgit2 only in the `files` format and by the git command line otherwise.
 
 mod attributes;
+pub mod branch_use;
 pub mod caps;
 pub mod cli;
 mod commit_codec;

@@ -1,9 +1,10 @@
 //! An interrupted restore is settled by the next explicit command that writes: finished, or taken back.
 
 use super::record::{Purpose, Recording};
-use super::{App, Failure, Result, find};
+use super::{App, Failure, Result, find, moving};
 use crate::base::RepoPath;
 use crate::base::file::Durability;
+use crate::engine::history::History;
 use crate::engine::restore::Settled;
 use crate::engine::{journal, restore, store};
 use crate::model::Kind;
@@ -31,6 +32,9 @@ pub struct Then {
     pub mode: crate::model::Mode,
     /// On a redo: the rewind.
     pub redone: Option<u64>,
+    /// What was asked for besides the files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<moving::Asked>,
 }
 
 /// Whether a restore was interrupted here; for commands that only read.
@@ -54,6 +58,11 @@ pub fn settle(app: &App<'_>) -> Result<Option<Outcome>> {
         })?;
         let already = tip.checkpoint.movement.is_some_and(|m| m.from == then.from && m.target == then.target);
         if !already {
+            if let Some(asked) = &then.git
+                && let Some(target) = History::load(&app.repo, tip.checkpoint.commit)?.number(then.target)
+            {
+                moving::finish_git_state(app, target, asked)?;
+            }
             let mut recording = Recording::on(app, find::load(app, journal.purpose.session)?)?;
             recording.capture_code(app, None)?;
             let mut purpose = Purpose::new(then.kind, None, "finished after an interruption").always();

@@ -25,6 +25,8 @@ pub(in crate::engine) struct Compare<'a> {
     here: Option<u64>,
     /// Whether the exec bit on disk means anything (`core.fileMode`).
     exec_counts: bool,
+    /// Whether links on disk are links (`core.symlinks`); else plain files with their targets stand for them, too.
+    symlinks: bool,
     /// What was made of files by filter drivers, read ahead, or written just now.
     cleaned: BTreeMap<RepoPath, (Stamp, Oid)>,
 }
@@ -38,9 +40,10 @@ impl<'a> Compare<'a> {
         paths: impl Iterator<Item = &'p RepoPath>,
     ) -> Result<Self> {
         let exec_counts = repo.config.bool("core.fileMode")?.unwrap_or(true);
+        let symlinks = repo.config.bool("core.symlinks")?.unwrap_or(true);
         let objects = repo.objects.reader()?;
         let here = disk.own_device();
-        let mut compare = Self { objects, disk, stamps, here, exec_counts, cleaned: BTreeMap::new() };
+        let mut compare = Self { objects, disk, stamps, here, exec_counts, symlinks, cleaned: BTreeMap::new() };
         if filters::any_configured(repo)? {
             compare.clean(repo, paths)?;
         }
@@ -136,6 +139,7 @@ impl<'a> Compare<'a> {
                 let target = self.disk.read_link_in(folder, path)?;
                 Ok(target.map(|t| self.objects.format().hash_blob(&t)).transpose()? == Some(oid))
             }
+            (Place::File, FileMode::Symlink, Some(stat)) if !self.symlinks => self.file_holds(folder, path, stat, oid),
             (Place::File, FileMode::File | FileMode::Executable, Some(stat)) => {
                 let executable = stat.st_mode & 0o100 != 0;
                 let other_bit = self.exec_counts && executable != (mode == FileMode::Executable);

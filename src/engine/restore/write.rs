@@ -26,6 +26,8 @@ pub(super) struct Writer<'a> {
     pub(super) modes: &'a BTreeMap<RepoPath, u32>,
     /// Whether exec bits on disk mean anything (`core.fileMode`); else a replaced file keeps its own.
     file_mode: bool,
+    /// Whether links can be made (`core.symlinks`); else a plain file with the target stands for one.
+    symlinks: bool,
     /// What filter drivers made of the blobs of their paths.
     smudged: BTreeMap<RepoPath, Vec<u8>>,
 }
@@ -36,6 +38,7 @@ pub(super) struct Maker<'a> {
     disk: &'a WorkTree,
     modes: &'a BTreeMap<RepoPath, u32>,
     file_mode: bool,
+    symlinks: bool,
     /// The user and group that this process makes files for.
     ours: (u32, u32),
 }
@@ -57,7 +60,8 @@ pub(super) struct Staged<'a> {
 impl<'a> Writer<'a> {
     pub(super) fn new(repo: &'a Repo, disk: &'a WorkTree, modes: &'a BTreeMap<RepoPath, u32>) -> Result<Self> {
         let file_mode = repo.config.bool("core.fileMode")?.unwrap_or(true);
-        Ok(Self { repo, disk, modes, file_mode, smudged: BTreeMap::new() })
+        let symlinks = repo.config.bool("core.symlinks")?.unwrap_or(true);
+        Ok(Self { repo, disk, modes, file_mode, symlinks, smudged: BTreeMap::new() })
     }
 
     /// Runs the filter drivers for those of the items that have one, in one batch, by the attributes now on disk.
@@ -95,6 +99,7 @@ impl<'a> Writer<'a> {
             disk: self.disk,
             modes: self.modes,
             file_mode: self.file_mode,
+            symlinks: self.symlinks,
             ours: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
         })
     }
@@ -131,7 +136,7 @@ impl<'a> Maker<'a> {
         let temp = format!("{TEMP_PREFIX}{}", IdSource::Random.hex12());
         let mut staged =
             Staged { disk: self.disk, temp, path: path.clone(), open: None, stamp: None, replaced: None, placed: true };
-        let file = if mode == FileMode::Symlink {
+        let file = if mode == FileMode::Symlink && self.symlinks {
             if content.is_empty() || content.contains(&0) {
                 let what = format!("blob {oid}, the target of the symbolic link {path}");
                 return Err(GitError::Damaged { what }.into());

@@ -41,7 +41,8 @@ impl Settings {
     pub(super) fn mode(&self, now: &Lstat, staged: Option<FileMode>, before: Option<FileMode>) -> FileMode {
         let executable =
             if self.file_mode { now.permissions & 0o100 != 0 } else { before.or(staged) == Some(FileMode::Executable) };
-        if now.symlink || !self.symlinks && staged == Some(FileMode::Symlink) {
+        // A file stands for a link that git knows of; of a path that git does not know, the former tree tells.
+        if now.symlink || !self.symlinks && staged.or(before) == Some(FileMode::Symlink) {
             FileMode::Symlink
         } else if executable {
             FileMode::Executable

@@ -22,6 +22,7 @@ use git_state::GitState;
 pub use chat::ChatMove;
 pub(super) use files::normal;
 pub use files::{CodeMove, Files, leave, paths, plan};
+pub use git_state::{Asked, finish as finish_git_state};
 pub use start::{Started, begin, refuse_during_operation};
 pub use terms::Terms;
 
@@ -100,6 +101,13 @@ pub fn go(
         removed_prompt: None,
         needs_choice,
     };
+    let git = match &moved.code {
+        Some(_) if to.terms.staged || to.terms.head => {
+            let state = GitState::of(app, to.target)?;
+            state.needed(app, to)?.map(|asked| (state, asked))
+        }
+        _ => None,
+    };
     if to.terms.dry_run {
         return Ok(outcome);
     }
@@ -114,13 +122,6 @@ pub fn go(
     if moved.chat.as_ref().is_some_and(|chat| chat.stays(&recording)) {
         moved.chat = None;
     }
-    let git = match &moved.code {
-        Some(code) if to.terms.staged || to.terms.head => {
-            let state = GitState::of(app, to.target)?;
-            state.differs(app, to, &code.present)?.then_some(state)
-        }
-        _ => None,
-    };
     if moved.code.as_ref().is_none_or(|code| code.plan.is_empty()) && moved.chat.is_none() && git.is_none() {
         let kept = moved.code.as_ref().map(|code| Files::of(&code.plan).kept).unwrap_or_default();
         let kept = kept.iter().map(|(path, why)| format!("{path} stays: {why}")).collect();
@@ -133,20 +134,20 @@ pub fn go(
     let before = recording.finish(app, Purpose::new(Kind::PreRewind, turn, "the state before a move"))?.tip;
     let from = before.checkpoint.number;
     let mut recording = Recording::on(app, before)?;
-    let then = Then { kind: to.kind, from, target: to.target.number, mode: to.mode, redone: to.redone };
-    let restored = match moved.code.as_ref().filter(|code| !code.plan.is_empty()) {
+    let asked = git.as_ref().map(|(_, asked)| asked.clone());
+    let then = Then { kind: to.kind, from, target: to.target.number, mode: to.mode, redone: to.redone, git: asked };
+    // Where no file moves the index or HEAD do, under a journal all the same.
+    let restored = match moved.code.as_ref().filter(|code| !code.plan.is_empty() || git.is_some()) {
         Some(code) => Some((code, files::write(app, &recording, code, &then)?)),
         None => None,
     };
-    if let Some(git) = &git {
-        git.restore(app, to)?;
+    if let Some((state, asked)) = &git {
+        state.restore(app, asked)?;
         recording.head = app.repo.head()?;
     }
     // Where neither moved, the files are as they shall be, and as the safety checkpoint has them.
-    match &restored {
-        Some((code, written)) => recording.set_code(files::verify(app, code, written, git.is_none())?),
-        None if git.is_some() => recording.capture_code(app, None).map(drop)?,
-        None => {}
+    if let Some((code, written)) = &restored {
+        recording.set_code(files::verify(app, code, written, git.is_none())?);
     }
     if let Some(chat) = &moved.chat {
         let (native, removed) = chat.carry_out(app, &mut recording)?;
