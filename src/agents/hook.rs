@@ -63,6 +63,8 @@ pub struct HookInput {
     pub mode: Option<String>,
     /// Agent kind named in the payload, for `generic`.
     pub agent: Option<String>,
+    /// The agent's process, where it tells.
+    pub pid: Option<u32>,
     /// Whether this comes from inside a subagent.
     pub in_subagent: bool,
     /// What happened.

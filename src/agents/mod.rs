@@ -17,13 +17,15 @@ pub use hook::{Event, HookInput, Reply};
 pub use install::{FileEdit, InstallOptions};
 pub use transcript::{Keep, Note, Noted, Parsed, ParsedTurn, Rewrite, Rewritten, ToolRun};
 
-/// Folders of the user that adapters need; read from the environment once, by the command line.
+/// What adapters need of the environment; read once, by the command line.
 #[derive(Clone, Debug, Default)]
 pub struct AgentEnv {
     /// `HOME`.
     pub home: Option<PathBuf>,
     /// `CLAUDE_CONFIG_DIR`.
     pub claude_config_dir: Option<PathBuf>,
+    /// `CLAUDE_PID`: the process of the Claude Code that runs our hook.
+    pub claude_pid: Option<u32>,
 }
 
 /// One agent.
@@ -39,6 +41,10 @@ pub trait Agent: Sync + std::fmt::Debug {
     /// # Errors
     /// Not JSON, or without what every event has.
     fn parse_hook(&self, event: &str, stdin: &[u8]) -> Result<HookInput>;
+    /// The agent's process, where the environment of its hooks tells.
+    fn pid(&self, _env: &AgentEnv) -> Option<u32> {
+        None
+    }
     /// What the hook prints for a reply; empty where the agent wants nothing.
     fn render_reply(&self, event: &str, reply: &Reply) -> Vec<u8>;
     /// Reads transcript lines; `bytes` begin at a line start, at `offset` of the file. Unknown and torn lines are passed over.

@@ -7,6 +7,7 @@ pub mod error;
 pub mod file;
 pub mod ids;
 pub mod lock;
+pub mod pid;
 pub mod process;
 pub mod progress;
 pub mod repo_path;

@@ -106,5 +106,5 @@ pub fn open<'p>(
 
 /// What adapters need of the environment.
 pub fn agent_env(env: &Env) -> AgentEnv {
-    AgentEnv { home: env.home(), claude_config_dir: env.claude_config_dir() }
+    AgentEnv { home: env.home(), claude_config_dir: env.claude_config_dir(), claude_pid: env.claude_pid() }
 }

@@ -87,6 +87,11 @@ impl Env {
         self.text("CLAUDE_CODE_SESSION_ID")
     }
 
+    /// The process of the Claude Code that runs our hook.
+    pub fn claude_pid(&self) -> Option<u32> {
+        self.text("CLAUDE_PID")?.parse().ok()
+    }
+
     /// `GIT_DIR`, which verbs honour and hooks do not.
     pub fn git_dir(&self) -> Option<PathBuf> {
         self.path("GIT_DIR")

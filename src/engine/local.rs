@@ -123,7 +123,7 @@ pub fn follow(repo: &Repo, from: SessionId, to: SessionId) -> Result<()> {
 }
 
 /// What lies in a folder; nothing where there is none.
-fn entries(folder: &std::path::Path) -> Result<Vec<PathBuf>> {
+pub(super) fn entries(folder: &std::path::Path) -> Result<Vec<PathBuf>> {
     let listed = match std::fs::read_dir(folder) {
         Ok(listed) => listed,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -208,7 +208,7 @@ pub fn component(text: &str) -> String {
     if out.is_empty() { "%".to_owned() } else { out }
 }
 
-fn write_json<T: Serialize>(path: &std::path::Path, value: &T) -> Result<()> {
+pub(super) fn write_json<T: Serialize>(path: &std::path::Path, value: &T) -> Result<()> {
     let bytes =
         serde_json::to_vec(value).map_err(|e| Error::Damaged { path: path.to_owned(), problem: e.to_string() })?;
     Ok(file::write_atomic(path, &bytes, Some(0o600), Durability::Process)?)

@@ -14,6 +14,7 @@ pub mod ours;
 pub mod plan;
 pub mod received;
 pub mod restore;
+pub mod running;
 pub mod snapshot;
 pub mod stat_cache;
 pub mod store;

@@ -8,9 +8,10 @@ use super::turn::{self, Prompt};
 use super::{App, Result, find, settle};
 use crate::agents::{Event, HookInput};
 use crate::base::SessionId;
+use crate::base::pid::ProcessId;
 use crate::engine::local::{self, Current};
-use crate::engine::store;
 use crate::engine::stream::Check;
+use crate::engine::{running, store};
 use crate::model::Kind;
 
 /// What a hook did.
@@ -100,6 +101,7 @@ pub fn run(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Outcome> {
         }
         Event::SessionEnd { cleared } => {
             let _lock = app.lock_worktree()?;
+            running::forget(&app.repo, &input.native_id)?;
             let Some(recording) = session_of(app, input)? else {
                 forget_pending(app, input)?;
                 return Ok(Outcome::Nothing);
@@ -161,8 +163,11 @@ fn free_id(app: &App<'_>, native: &str) -> SessionId {
     SessionId::parse(native).ok().filter(|id| !taken(*id)).unwrap_or_else(|| app.ids.session())
 }
 
-/// Notes whose id this is.
+/// Notes whose id this is, and in which process it runs.
 fn remember(app: &App<'_>, input: &HookInput, session: SessionId) -> Result<()> {
+    if let Some(process) = input.pid.and_then(ProcessId::of) {
+        running::note(&app.repo, &input.native_id, &process)?;
+    }
     let inode = local::native(&app.repo, &input.native_id)?.and_then(|n| n.inode);
     let known = local::Native { session, transcript: input.transcript.clone(), inode };
     Ok(local::set_native(&app.repo, &input.native_id, &known)?)

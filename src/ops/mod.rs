@@ -15,6 +15,7 @@ pub mod git_hook;
 pub mod git_install;
 pub mod hook;
 pub mod label;
+pub mod life;
 pub mod list;
 pub mod log;
 pub mod moving;

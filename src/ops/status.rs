@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::life::Lives;
 use super::rewind::Place;
 use super::{App, Result, find, save, settle};
 use crate::base::progress::Silent;
@@ -12,7 +13,8 @@ use crate::git::tree;
 /// The state.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
-    /// `none`, `running` (a session runs here) or `idle` (there are sessions, none runs here).
+    /// `none`; of the agent's session `running`, `waiting`, `ended` or `killed`; of one whose agent's process is not known, or
+    /// that has no agent, `running` (it is the one of this worktree) or `idle`.
     pub state: &'static str,
     /// The session that commands mean by default.
     pub session: Option<Shown>,
@@ -90,6 +92,10 @@ pub fn run(app: &App<'_>) -> Result<Outcome> {
         Some(tip) => Some(tip),
         None => find::default(app)?.map(|id| find::load(app, id)).transpose()?,
     };
+    let life = match &tip {
+        Some(tip) => Lives::load(app)?.of(app, &tip.session, tip.checkpoint.meta_tree)?,
+        None => None,
+    };
     let changed = match &tip {
         Some(tip) => match changed_since(app, tip) {
             Ok(count) => Some(count),
@@ -104,10 +110,11 @@ pub fn run(app: &App<'_>) -> Result<Outcome> {
     let mut enabled = super::enable::enabled_agents(app)?;
     enabled.extend(super::git_install::is_installed(app).then(|| "git".to_owned()));
     Ok(Outcome {
-        state: match (&tip, is_running) {
+        state: match (&tip, life) {
             (None, _) => "none",
-            (Some(_), true) => "running",
-            (Some(_), false) => "idle",
+            (Some(_), Some(life)) => life.word(),
+            (Some(_), None) if is_running => "running",
+            (Some(_), None) => "idle",
         },
         sessions: store::heads(&app.repo)?.len(),
         enabled,

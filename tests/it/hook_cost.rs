@@ -47,6 +47,7 @@ impl Agent {
             prompt_key: None,
             mode: None,
             agent: None,
+            pid: None,
             in_subagent: false,
             event,
         };

@@ -30,6 +30,7 @@ mod killed_fork;
 mod killed_many;
 mod limits;
 mod listed;
+mod lives;
 mod odd_repositories;
 mod one_repository;
 mod plain_git;

@@ -88,7 +88,7 @@ impl World {
             ids: IdSource::Random,
             cwd: self.repo.path().canonicalize().expect("is there"),
             home: Some(home.clone()),
-            agent_env: AgentEnv { home: Some(home), claude_config_dir: None },
+            agent_env: AgentEnv { home: Some(home), ..AgentEnv::default() },
             agent_session: None,
             program: env!("CARGO_BIN_EXE_session").into(),
             progress: &Silent,

@@ -45,6 +45,7 @@ pub(super) fn parse(event: &str, stdin: &[u8]) -> Result<HookInput> {
         prompt_key: text("prompt_id"),
         mode: text("permission_mode"),
         agent: None,
+        pid: None,
         // SubagentStop names the subagent too, but is the session's own event.
         in_subagent: text("agent_id").is_some() && named != "SubagentStop",
         event,

@@ -49,6 +49,10 @@ impl Agent for ClaudeCode {
         hooks::parse(event, stdin)
     }
 
+    fn pid(&self, env: &AgentEnv) -> Option<u32> {
+        env.claude_pid
+    }
+
     fn render_reply(&self, event: &str, reply: &Reply) -> Vec<u8> {
         hooks::render(event, reply)
     }

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     fn env(home: &Path) -> AgentEnv {
-        AgentEnv { home: Some(home.to_owned()), claude_config_dir: None }
+        AgentEnv { home: Some(home.to_owned()), claude_config_dir: None, ..AgentEnv::default() }
     }
 
     #[test]

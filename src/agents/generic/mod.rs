@@ -51,6 +51,7 @@ impl Agent for Generic {
             prompt_key: text("prompt_id"),
             mode: None,
             agent: text("agent"),
+            pid: payload.raw("pid").and_then(|raw| raw.get().parse().ok()),
             in_subagent: false,
             event,
         })

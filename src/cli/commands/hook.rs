@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use super::hook_log::{is_anothers, log, log_outside, unopened};
 use crate::agents::{self, Event, Reply};
+use crate::base::pid::ProcessId;
 use crate::base::process::Run;
 use crate::base::progress::Silent;
 use crate::cli::context::{open, repo_env};
@@ -75,7 +76,7 @@ fn handle(env: &Env, agent: &str, event: &str, payload: &[u8]) -> Vec<u8> {
         log_at(env, &format!("unknown agent {agent:?}"));
         return Vec::new();
     };
-    let input = match adapter.parse_hook(event, payload) {
+    let mut input = match adapter.parse_hook(event, payload) {
         Ok(input) => input,
         Err(e) => {
             log_at(env, &e.to_string());
@@ -108,6 +109,10 @@ fn handle(env: &Env, agent: &str, event: &str, payload: &[u8]) -> Vec<u8> {
             return Vec::new();
         }
     }
+    if matches!(input.event, Event::Prompt { .. } | Event::SessionStart { .. }) {
+        // Who gives no process of its own was started by it.
+        input.pid = input.pid.or_else(|| adapter.pid(&app.agent_env)).or_else(|| caller(agent, event));
+    }
     match hook::run(&app, adapter.kind(), &input) {
         Ok(Outcome::Saved { tail_missing: true, .. }) => {
             if let Err(e) = wait_detached(&app, &input.native_id) {
@@ -118,6 +123,10 @@ fn handle(env: &Env, agent: &str, event: &str, payload: &[u8]) -> Vec<u8> {
         Err(e) => log(env, &app, &format!("{agent} {event}: {e}")),
     }
     adapter.render_reply(event, &Reply::Nothing)
+}
+
+fn caller(agent: &str, event: &str) -> Option<u32> {
+    ProcessId::caller(&format!("hook {agent} {event}")).map(|process| process.pid)
 }
 
 /// One detached process waits for the tail of the transcript.

@@ -27,11 +27,10 @@ fn tell(ui: &mut Ui, o: &status::Outcome) {
             line("session", format!("{}  {}", paint(theme.id, &s.id.to_string()), paint(theme.title, &title)));
             let model = s.model.as_ref().map(|m| format!(", {}", sanitise(m))).unwrap_or_default();
             let state = match (s.agent.as_str(), s.checkpoint.kind) {
-                ("none", _) => "",
+                ("none", _) => String::new(),
                 // Nobody has gone on with it yet.
-                (_, Kind::Fork) => ", not begun",
-                _ if o.state == "running" => ", running",
-                _ => ", idle",
+                (_, Kind::Fork) => ", not begun".to_owned(),
+                _ => format!(", {}", o.state),
             };
             line("agent", format!("{}{model}{state}", sanitise(&s.agent)));
             let tokens = s.usage.input + s.usage.output + s.usage.cache_read + s.usage.cache_write;
