@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::base::text::Shown;
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -77,5 +79,5 @@ pub enum Reply {
     /// Nothing; the agent goes on.
     Nothing,
     /// The prompt was for us: it is taken away and this text shown.
-    Answer(String),
+    Answer(Shown),
 }

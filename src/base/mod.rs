@@ -12,6 +12,7 @@ pub mod process;
 pub mod progress;
 pub mod repo_path;
 pub mod text;
+pub mod visible;
 
 pub use clock::{Clock, Timestamp};
 pub use error::{Error, Result};

@@ -1,67 +1,10 @@
-//! Text for terminals: control characters made visible, cut to a width, counted, plural.
+//! Text for terminals: cut to a width, counted, plural.
 //!
-//! Whatever comes from a repository, an agent or a remote passes [`sanitise`] before a terminal sees it.
+//! Whatever comes from a repository, an agent or a remote is made visible first ([`sanitise`], [`Shown`]).
+
+pub use super::visible::{Shown, sanitise, sanitise_bytes, sanitise_content, sanitise_lines, tame_json};
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
-
-/// The text with control and bidirectional-override characters made visible (`\n` as `\n`, ESC as `\x1b`), so that it
-/// can neither move the cursor, nor colour, nor reverse what follows.
-pub fn sanitise(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        push_visible(&mut out, c);
-        out
-    })
-}
-
-/// [`sanitise`] for bytes that may not be UTF-8; such bytes show as `\xNN`.
-pub fn sanitise_bytes(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        chunk.valid().chars().for_each(|c| push_visible(&mut out, c));
-        chunk.invalid().iter().for_each(|b| out.push_str(&format!("\\x{b:02x}")));
-    }
-    out
-}
-
-/// Like [`sanitise`], but line ends and tabs stay; for content that is shown as lines.
-pub fn sanitise_lines(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        if matches!(c, '\n' | '\t') {
-            out.push(c)
-        } else {
-            push_visible(&mut out, c)
-        }
-        out
-    })
-}
-
-fn push_visible(out: &mut String, c: char) {
-    match c {
-        '\n' => out.push_str("\\n"),
-        '\r' => out.push_str("\\r"),
-        '\t' => out.push_str("\\t"),
-        c if c.is_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-        c if is_invisible(c) => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
-        c => out.push(c),
-    }
-}
-
-/// Characters without a shape of their own that reverse, join or break what is around them.
-const fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-/// JSON with such characters escaped: the same document, which a terminal can be shown too.
-pub fn tame_json(json: &str) -> String {
-    json.chars().fold(String::with_capacity(json.len()), |mut out, c| {
-        if c.is_control() || is_invisible(c) {
-            out.push_str(&format!("\\u{:04x}", u32::from(c)));
-        } else {
-            out.push(c);
-        }
-        out
-    })
-}
 
 /// Columns that the text takes on a terminal.
 pub fn width(text: &str) -> usize {
@@ -83,6 +26,9 @@ pub fn truncate(text: &str, columns: usize) -> String {
         used += w;
         out.push(c);
     }
+    // What joined it to the part that is cut off joins nothing now.
+    let kept = out.trim_end_matches(['\u{200c}', '\u{200d}']).len();
+    out.truncate(kept);
     if columns > 0 {
         out.push('…');
     }
@@ -124,20 +70,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_reaches_a_terminal_that_could_drive_it() {
-        assert_eq!(sanitise("a\x1b[31mb\u{202e}c\n"), "a\\x1b[31mb\\u{202e}c\\n");
-        let hostile = "\u{9b}31m\u{2028}\u{202e}\u{7f}\n";
-        let json = serde_json::to_string(hostile).expect("writes");
-        assert!(tame_json(&json).is_ascii());
-        assert_eq!(serde_json::from_str::<String>(&tame_json(&json)).expect("reads"), hostile);
-        assert_eq!(sanitise_bytes(b"\xff\x07ok"), "\\xff\\x07ok");
-        assert_eq!(sanitise_lines("a\n\tb\x07"), "a\n\tb\\x07");
-    }
-
-    #[test]
     fn cuts_count_columns_and_never_split_a_character() {
         assert_eq!(truncate("日本語テキスト", 5), "日本…");
         assert_eq!(truncate("short", 10), "short");
+        assert_eq!(truncate("👩\u{200d}💻👩\u{200d}💻", 3), "👩…");
         assert_eq!(first_line("\n  fix the parser please \n more", 14), "fix the parser");
         assert_eq!(first_line("fix the parser please", 12), "fix the");
     }

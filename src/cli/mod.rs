@@ -6,6 +6,7 @@ pub mod commands;
 pub mod context;
 pub mod demo;
 pub mod env;
+pub mod line;
 pub mod output;
 pub mod progress;
 pub mod render;

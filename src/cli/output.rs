@@ -1,8 +1,8 @@
 //! The only writer: results on standard output, everything else on standard error.
 //!
 //! A reader that goes away (`| head`) is success, so writing never fails in between: the first other failure is kept
-//! and told by [`Ui::finish`]. Results are written as given, since they carry styles; whoever composes them sanitises
-//! foreign text ([`crate::base::text::sanitise`]). Messages are sanitised here.
+//! and told by [`Ui::finish`]. Nothing is written for a person but a [`Line`], which carries no escape sequence but our own
+//! styles; JSON has such characters escaped; only a document that goes into a file or a pipe is written as it is.
 
 use std::io::{self, IsTerminal as _, Write};
 
@@ -10,6 +10,7 @@ use anstyle::Style;
 use serde::Serialize;
 
 use super::env::Env;
+use super::line::Line;
 use super::progress::TerminalProgress;
 use super::theme::{Theme, paint};
 use crate::base::process::Run;
@@ -104,6 +105,7 @@ pub struct Ui {
     err: Box<dyn Write>,
     pager: Option<Pager>,
     ended: Option<io::Result<()>>,
+    shows_only: bool,
 }
 
 struct Pager {
@@ -124,7 +126,7 @@ impl Ui {
             Mode::Json => Theme::plain(),
         };
         let err_theme = env.theme(color, env.err_is_terminal);
-        Self { mode, env, theme, err_theme, out, err, pager: None, ended: None }
+        Self { mode, env, theme, err_theme, out, err, pager: None, ended: None, shows_only: false }
     }
 
     /// Who reads.
@@ -173,13 +175,37 @@ impl Ui {
     }
 
     /// One line of the result.
-    pub fn data_line(&mut self, line: &str) {
-        self.data_bytes(line.as_bytes());
+    pub fn data_line(&mut self, line: impl Into<Line>) {
+        let line = line.into();
+        self.data_bytes(line.as_str().as_bytes());
         self.data_bytes(b"\n");
     }
 
-    /// Bytes of the result, exactly.
-    pub fn data_bytes(&mut self, bytes: &[u8]) {
+    /// Whether a document is written byte for byte: into a file or a pipe, and not as an answer in an agent.
+    pub const fn writes_documents(&self) -> bool {
+        !self.env.out_is_terminal && !self.env.in_agent && !self.shows_only
+    }
+
+    /// Shows what is written as a person in an agent sees it, whatever standard output is.
+    pub const fn as_in_an_agent(&mut self) {
+        self.shows_only = true;
+    }
+
+    /// A document: byte for byte into a file or a pipe, else its lines as they can be shown.
+    pub fn document(&mut self, bytes: &[u8]) {
+        if self.writes_documents() {
+            self.data_bytes(bytes);
+        } else {
+            self.data_bytes(text::sanitise_lines(&String::from_utf8_lossy(bytes)).as_bytes());
+        }
+    }
+
+    /// The reply that an agent waits for: JSON, or nothing.
+    pub fn reply(&mut self, reply: &[u8]) {
+        self.data_bytes(text::tame_json(&String::from_utf8_lossy(reply)).as_bytes());
+    }
+
+    fn data_bytes(&mut self, bytes: &[u8]) {
         if self.ended.is_none()
             && let Err(failure) = self.out.write_all(bytes)
         {
@@ -276,14 +302,14 @@ impl Ui {
 
     fn message(&mut self, label: &str, style: Style, message: &str) {
         let label_width = text::width(label);
-        let label = if label.is_empty() { String::new() } else { paint(style, label) };
+        let label = if label.is_empty() { Line::default() } else { paint(style, label) };
         let message = text::sanitise_lines(message.trim_end());
         let message = match self.env.columns.filter(|_| self.env.err_is_terminal) {
             Some(columns) => wrapped(&message, columns, label_width),
             None => message,
         };
         // Standard error is the last place to complain to.
-        let _unheard = writeln!(self.err, "{label}{message}");
+        let _unheard = writeln!(self.err, "{}{message}", label.as_str());
     }
 
     fn end(&mut self, failure: io::Error) {

@@ -9,6 +9,7 @@ use clap::Parser as _;
 use super::args::Command;
 use super::output::{ColorChoice, Mode, Ui, UiEnv};
 use super::{Cli, Context, Env, commands, tell};
+use crate::base::text::Shown;
 use crate::ops::{Failure, FailureKind, Result};
 
 /// Words that our lines begin with, and the verb that each means.
@@ -74,7 +75,7 @@ fn example(verb: &str) -> &'static str {
 }
 
 /// Answers a prompt that is for us, run in a folder; `None` where it is the agent's.
-pub fn answer(env: &Env, prompt: &str) -> Option<String> {
+pub fn answer(env: &Env, prompt: &str) -> Option<Shown> {
     let (word, _) = split(prompt)?;
     let ours =
         ANSWERED.contains(&word) || word.strip_prefix("session:").is_some_and(|w| WORDS.iter().any(|(o, _)| *o == w));
@@ -153,8 +154,8 @@ fn words(text: &str) -> Result<Vec<String>> {
 struct Captured(Rc<RefCell<Vec<u8>>>);
 
 impl Captured {
-    fn take(&self) -> String {
-        String::from_utf8_lossy(&self.0.borrow()).trim_end().to_owned()
+    fn take(&self) -> Shown {
+        Shown::lines(String::from_utf8_lossy(&self.0.borrow()).trim_end())
     }
 }
 

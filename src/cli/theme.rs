@@ -2,6 +2,8 @@
 
 use anstyle::{AnsiColor, Style};
 
+use super::line::Line;
+
 /// Named styles; all of them plain where colour is off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Theme {
@@ -58,9 +60,9 @@ impl Theme {
     }
 }
 
-/// The text in that style. The text must be sanitised already.
-pub fn paint(style: Style, text: &str) -> String {
-    format!("{style}{text}{style:#}")
+/// The text in that style.
+pub fn paint(style: Style, text: impl Into<Line>) -> Line {
+    text.into().styled(style)
 }
 
 #[cfg(test)]
@@ -69,7 +71,7 @@ mod tests {
 
     #[test]
     fn without_colour_text_stays_as_it_is() {
-        assert_eq!(paint(Theme::plain().id, "x"), "x");
-        assert_eq!(paint(Theme::colour().added, "x"), "\u{1b}[32mx\u{1b}[0m");
+        assert_eq!(paint(Theme::plain().id, "x").as_str(), "x");
+        assert_eq!(paint(Theme::colour().added, "x").as_str(), "\u{1b}[32mx\u{1b}[0m");
     }
 }

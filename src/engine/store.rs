@@ -312,7 +312,7 @@ fn changed_paths(repo: &Repo, before: Oid, after: Oid) -> Result<BString> {
     let mut out = Vec::new();
     let changes = tree::diff(&repo.objects, before, after)?;
     for (at, change) in changes.iter().enumerate() {
-        let name = change.path.as_bytes();
+        let name = crate::base::text::sanitise_bytes(change.path.as_bytes());
         if at > 0 && out.len() + name.len() + 2 > 60 {
             out.extend_from_slice(format!(" and {} more", changes.len() - at).as_bytes());
             break;
@@ -320,7 +320,7 @@ fn changed_paths(repo: &Repo, before: Oid, after: Oid) -> Result<BString> {
         if at > 0 {
             out.extend_from_slice(b", ");
         }
-        out.extend_from_slice(name);
+        out.extend_from_slice(name.as_bytes());
     }
     Ok(out.into())
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::trailers::Message;
 use super::{Error, Result};
-use crate::base::{SessionId, Timestamp};
+use crate::base::{SessionId, Timestamp, text};
 use crate::git::{Commit, Oid};
 
 /// Declares an enum that is stored and shown by fixed words.
@@ -176,6 +176,9 @@ pub struct Checkpoint {
     pub extra: Vec<(String, BString)>,
 }
 
+/// Characters of a title in which something had to be made visible.
+const LONGEST_SHOWN: usize = 60;
+
 const KNOWN: &[&str] = &[
     "Session",
     "Checkpoint",
@@ -269,7 +272,7 @@ impl Checkpoint {
         let mut subject = format!("{} {}", self.kind, self.number).into_bytes();
         if !self.title.is_empty() {
             subject.extend_from_slice(b": ");
-            subject.extend_from_slice(&self.title);
+            subject.extend_from_slice(visible(self.title.as_bstr()).as_bytes());
         }
         let mut message = Message { subject: subject.into(), trailers: Vec::new() };
         message.push("Session", self.session.to_string());
@@ -304,6 +307,12 @@ impl Checkpoint {
         message.trailers.extend(self.extra.iter().cloned());
         message.render()
     }
+}
+
+/// A title as it stands in a subject, which every git shows as it is: with nothing in it that acts on a terminal.
+fn visible(title: &BStr) -> String {
+    let shown = text::sanitise_bytes(title);
+    if shown.as_bytes() == title.as_bytes() { shown } else { text::first_line(&shown, LONGEST_SHOWN) }
 }
 
 /// The message of a code commit: what changed, and nothing of the conversation.

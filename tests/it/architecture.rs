@@ -134,6 +134,15 @@ fn printing(source: &Source) -> Vec<String> {
     only_in(source, "cli/output.rs", &streams)
 }
 
+/// Styles become escape sequences where a line is made, and nowhere else.
+fn styling(source: &Source) -> Vec<String> {
+    let own = ["cli/line.rs", "cli/progress.rs"].contains(&source.path.as_str());
+    if own || !source.path.starts_with("cli/") {
+        return Vec::new();
+    }
+    ["{style}", "{style:#}", "\\x1b", "\\u{1b}"].iter().flat_map(|text| source.places(text)).collect()
+}
+
 fn environment(source: &Source) -> Vec<String> {
     only_in(source, "cli/env.rs", &["env::var", "env::current_dir", "env::temp_dir", "env::home_dir"])
 }
@@ -205,6 +214,11 @@ fn ref_names_are_formed_in_one_place() {
 #[test]
 fn output_is_written_in_one_place() {
     assert_holds(printing);
+}
+
+#[test]
+fn escape_sequences_are_made_in_one_place() {
+    assert_holds(styling);
 }
 
 #[test]
@@ -293,6 +307,8 @@ mod rules {
             (environment, "cli/env.rs", "let h = std::env::var_os(\"HOME\");"),
             (clock, "base/clock.rs", "let t = SystemTime::now();"),
         ];
+        assert_eq!(broken(styling, "cli/commands/log.rs", "let s = format!(\"{style}{text}{style:#}\");"), 2);
+        assert_eq!(broken(styling, "cli/line.rs", "let s = format!(\"{style}{text}{style:#}\");"), 0);
         for (rule, home, line) in rules {
             assert_eq!(broken(rule, "ops/save.rs", line), 1, "{line}");
             assert_eq!(broken(rule, home, line), 0, "{line}");

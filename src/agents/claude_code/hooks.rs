@@ -56,7 +56,7 @@ pub(super) fn parse(event: &str, stdin: &[u8]) -> Result<HookInput> {
 pub(super) fn render(event: &str, reply: &Reply) -> Vec<u8> {
     match (event, reply) {
         ("UserPromptSubmit" | "UserPromptExpansion", Reply::Answer(text)) => {
-            json!({"decision": "block", "reason": text}).to_string().into_bytes()
+            json!({"decision": "block", "reason": text.as_str()}).to_string().into_bytes()
         }
         _ => Vec::new(),
     }
@@ -65,6 +65,7 @@ pub(super) fn render(event: &str, reply: &Reply) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::text::Shown;
 
     #[test]
     fn a_payload_without_session_or_folder_is_refused_and_an_unknown_event_is_not() {
@@ -93,7 +94,7 @@ mod tests {
 
     #[test]
     fn only_a_prompt_can_be_answered() {
-        let answer = Reply::Answer("two\n\"lines\"".to_owned());
+        let answer = Reply::Answer(Shown::lines("two\n\"lines\""));
         assert_eq!(render("UserPromptSubmit", &answer), br#"{"decision":"block","reason":"two\n\"lines\""}"#);
         assert!(render("Stop", &answer).is_empty());
         assert!(render("UserPromptSubmit", &Reply::Nothing).is_empty());

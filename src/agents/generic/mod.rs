@@ -60,7 +60,7 @@ impl Agent for Generic {
     fn render_reply(&self, _event: &str, reply: &Reply) -> Vec<u8> {
         match reply {
             Reply::Nothing => Vec::new(),
-            Reply::Answer(text) => serde_json::json!({ "answer": text }).to_string().into_bytes(),
+            Reply::Answer(text) => serde_json::json!({ "answer": text.as_str() }).to_string().into_bytes(),
         }
     }
 

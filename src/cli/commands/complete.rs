@@ -20,6 +20,6 @@ pub struct Args {
 pub fn run(context: &mut Context, args: &Args) -> Result<u8> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "session", &mut script);
-    context.ui.data_bytes(&script);
+    context.ui.document(&script);
     Ok(0)
 }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::base::text::sanitise;
 use crate::cli::Context;
 use crate::cli::demo::{self, Scratch, Step, Teller};
+use crate::cli::line::line;
 use crate::cli::output::Mode;
 use crate::cli::theme::{Theme, paint};
 use crate::ops::{Failure, FailureKind, Result};
@@ -46,7 +46,7 @@ pub fn run(context: &mut Context, args: &Args) -> Result<u8> {
     let scratch = Scratch::new(&context.env, &program, colour)?;
     let folder = scratch.root().to_owned();
     if context.ui.mode() == Mode::Human {
-        context.ui.data_line(&format!("A demonstration in {}; nothing of yours is touched.", folder.display()));
+        context.ui.data_line(format!("A demonstration in {}; nothing of yours is touched.", folder.display()));
     }
     let mut teller = Teller::new(&mut context.ui);
     let played = demo::play(&mut teller, &scratch, &clock);
@@ -62,10 +62,10 @@ pub fn run(context: &mut Context, args: &Args) -> Result<u8> {
             ui.data_line("The scratch folder is gone; `session demo --keep` leaves it to look around.");
             return;
         }
-        let folder = sanitise(&o.folder.display().to_string());
+        let folder = o.folder.display();
         ui.data_line("Look around; `session` works there, with a home folder of its own:");
-        ui.data_line(&format!("  {}", paint(theme.good, &format!("cd {folder}/project && . ../env && session log"))));
-        ui.data_line(&format!("Remove it with: rm -r {folder}"));
+        ui.data_line(line!["  ", paint(theme.good, format!("cd {folder}/project && . ../env && session log"))]);
+        ui.data_line(format!("Remove it with: rm -r {folder}"));
     });
     Ok(0)
 }

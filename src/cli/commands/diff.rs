@@ -86,11 +86,11 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
         return Ok(0);
     }
     for file in &files {
-        if coloured || context.ui.width().is_some() {
+        if coloured || !context.ui.writes_documents() {
             lines(file, &theme).iter().for_each(|line| context.ui.data_line(line));
         } else {
             // Into a file or a pipe goes the patch itself, byte for byte.
-            context.ui.data_bytes(&file.patch());
+            context.ui.document(&file.patch());
         }
     }
     Ok(0)

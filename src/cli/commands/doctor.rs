@@ -1,5 +1,6 @@
 //! `session doctor`.
 
+use crate::cli::line::line;
 use crate::cli::theme::paint;
 use crate::cli::{Context, Ui};
 use crate::ops::{Result, doctor};
@@ -31,24 +32,23 @@ fn tell(ui: &mut Ui, o: &doctor::Outcome) {
     let theme = ui.theme();
     for finding in &o.findings {
         let (style, word) = if finding.fixed { (theme.good, "fixed") } else { (theme.warn, "found") };
-        ui.data_line(&format!("{}  {}", paint(style, word), finding.message));
+        ui.data_line(line![paint(style, word), "  ", &finding.message]);
         if !finding.fixed {
-            ui.data_line(&format!("       {}", paint(theme.dim, &finding.hint)));
+            ui.data_line(line!["       ", paint(theme.dim, &finding.hint)]);
         }
     }
     if o.findings.is_empty() {
-        ui.data_line(&paint(theme.good, "Nothing needs attention."));
+        ui.data_line(paint(theme.good, "Nothing needs attention."));
     }
     let r = &o.repository;
-    let mut line =
-        |label: &str, text: String| ui.data_line(&format!("{}  {text}", paint(theme.dim, &format!("{label:>8}"))));
-    line("objects", format!("{} by {}", r.object_format, r.objects));
-    line("refs", format!("{} by {}", r.ref_format, r.refs));
+    let mut row = |label: &str, text: String| ui.data_line(line![paint(theme.dim, format!("{label:>8}")), "  ", text]);
+    row("objects", format!("{} by {}", r.object_format, r.objects));
+    row("refs", format!("{} by {}", r.ref_format, r.refs));
     let more = [(r.partial, ", partial clone"), (r.shallow, ", shallow clone")];
     let more: String = more.iter().filter(|(is, _)| *is).map(|(_, text)| *text).collect();
-    line("index", format!("by {}{more}", r.index));
-    line("hooks", crate::base::text::sanitise(&r.hooks));
+    row("index", format!("by {}{more}", r.index));
+    row("hooks", r.hooks.clone());
     for logged in &o.log {
-        line("log", logged.clone());
+        row("log", logged.clone());
     }
 }

@@ -79,7 +79,7 @@ pub fn tell(ui: &mut Ui, o: &Outcome, nothing: &str) {
                 old: old.as_ref().map(|b| Side { mode: FileMode::File, bytes: b }),
                 new: new.as_ref().map(|b| Side { mode: FileMode::File, bytes: b }),
             };
-            lines(&diff, &theme).iter().for_each(|line| ui.data_line(&line.replace("dot-git/", ".git/")));
+            lines(&diff, &theme).iter().for_each(|line| ui.data_line(line.replace("dot-git/", ".git/")));
         }
         return;
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::base::text;
 use crate::cli::Context;
 use crate::cli::args::SessionArg;
+use crate::cli::line::line;
 use crate::cli::output::Ui;
 use crate::cli::theme::paint;
 use crate::model::Scope;
@@ -69,12 +70,12 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
 
 fn show(ui: &mut Ui, o: &fork::Outcome) {
     let theme = ui.theme();
-    let title = text::sanitise(&o.title);
+    let title = o.title.as_str();
     match &o.session {
-        Some(id) => ui.data_line(&format!("Forked session: {} ({title})", paint(theme.id, &id.short()))),
-        None => ui.data_line(&format!("Would fork a session: {title}")),
+        Some(id) => ui.data_line(line!["Forked session: ", paint(theme.id, id.short()), format!(" ({title})")]),
+        None => ui.data_line(line!["Would fork a session: ", title]),
     }
-    ui.data_line(&format!("  from    {} at checkpoint {}", o.parent_session.short(), o.at.number));
+    ui.data_line(format!("  from    {} at checkpoint {}", o.parent_session.short(), o.at.number));
     if o.scope != Scope::Full {
         ui.data_line("          (it looked at some files only; the others are as the checkpoints before it had them)");
     }
@@ -84,25 +85,25 @@ fn show(ui: &mut Ui, o: &fork::Outcome) {
     match (&o.branch, o.no_branch) {
         (Some(branch), _) => {
             let at = if as_work { format!("at {base}") } else { format!("one commit on {base}, {files} changed") };
-            ui.data_line(&format!("  branch  {}, {at}", paint(theme.good, &text::sanitise(branch))));
+            ui.data_line(line!["  branch  ", paint(theme.good, branch), ", ", at]);
         }
-        (None, Some(why)) => ui.data_line(&format!("  branch  none: {why}")),
+        (None, Some(why)) => ui.data_line(format!("  branch  none: {why}")),
         (None, None) => {}
     }
     if let Some(worktree) = &o.worktree {
-        let folder = text::sanitise(&worktree.display().to_string());
-        ui.data_line(&format!("  files   in {folder}, as uncommitted work: {files} changed since the base"));
+        let folder = worktree.display();
+        ui.data_line(format!("  files   in {folder}, as uncommitted work: {files} changed since the base"));
     }
     if let Some(here) = &o.here {
         let moves = format!("{} written and {} deleted to get there", here.written.len(), here.deleted.len());
-        ui.data_line(&format!("  files   here, as uncommitted work: {files} changed since the base; {moves}"));
+        ui.data_line(format!("  files   here, as uncommitted work: {files} changed since the base; {moves}"));
     }
     if o.dry_run {
         for path in o.files.iter().take(LISTED) {
-            ui.data_line(&format!("          {path}"));
+            ui.data_line(format!("          {path}"));
         }
         if o.files.len() > LISTED {
-            ui.data_line(&format!("          and {} more", o.files.len() - LISTED));
+            ui.data_line(format!("          and {} more", o.files.len() - LISTED));
         }
     }
     for path in &o.left_out {

@@ -67,7 +67,7 @@ pub fn run(context: &mut Context, agent: &str, event: &str) {
     }
     let reply = handle(&context.env, agent, event, &payload);
     if !reply.is_empty() {
-        context.ui.data_bytes(&reply);
+        context.ui.reply(&reply);
     }
 }
 

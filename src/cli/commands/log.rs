@@ -2,6 +2,7 @@
 
 use crate::base::text;
 use crate::cli::args::SessionArg;
+use crate::cli::line::line;
 use crate::cli::render::graph::{Glyphs, GraphRow, graph};
 use crate::cli::render::time::when;
 use crate::cli::theme::paint;
@@ -47,13 +48,14 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
 
 fn draw(ui: &mut Ui, o: &log::Outcome) {
     let theme = ui.theme();
-    let title = text::sanitise(o.title.as_deref().unwrap_or("(untitled)"));
-    ui.data_line(&format!(
-        "{} {}  {}",
-        paint(theme.id, &o.session.short()),
-        paint(theme.title, &title),
+    let title = o.title.as_deref().unwrap_or("(untitled)");
+    ui.data_line(line![
+        paint(theme.id, o.session.short()),
+        " ",
+        paint(theme.title, title),
+        "  ",
         paint(theme.dim, &o.agent)
-    ));
+    ]);
     let rows: Vec<GraphRow> = o
         .checkpoints
         .iter()
@@ -91,16 +93,20 @@ fn draw(ui: &mut Ui, o: &log::Outcome) {
             _ => theme.dim,
         };
         let lanes = if line.live { paint(theme.good, &line.lanes) } else { paint(theme.dim, &line.lanes) };
-        ui.data_line(
-            format!(
-                "{lanes}  {}  {}  {turn:<4}{}  {}  {title}",
-                paint(theme.id, &format!("{:>digits$}", c.number)),
-                paint(kind_style, &format!("{:<kinds$}", c.kind.word())),
-                paint(theme.added, &format!("{files:>5}")),
-                paint(theme.dim, &format!("{age:<age_width$}")),
-            )
-            .trim_end(),
-        );
+        let row = line![
+            lanes,
+            "  ",
+            paint(theme.id, format!("{:>digits$}", c.number)),
+            "  ",
+            paint(kind_style, format!("{:<kinds$}", c.kind.word())),
+            format!("  {turn:<4}"),
+            paint(theme.added, format!("{files:>5}")),
+            "  ",
+            paint(theme.dim, format!("{age:<age_width$}")),
+            "  ",
+            title
+        ];
+        ui.data_line(row.trim_end());
     }
     if o.more > 0 {
         ui.note(&format!("and {}; leave --limit out to see all", text::count(o.more, "older checkpoint")));

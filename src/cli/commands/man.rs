@@ -25,7 +25,7 @@ pub fn run(context: &mut Context, args: &Args) -> Result<u8> {
     let main = Cli::command().name("git-session");
     let Some(dir) = &args.dir else {
         let page = page(main)?;
-        context.ui.data_bytes(&page);
+        context.ui.document(&page);
         return Ok(0);
     };
     let dir = context.env.cwd.join(dir);

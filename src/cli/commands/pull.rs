@@ -1,7 +1,8 @@
 //! `session pull`.
 
-use crate::base::text::{self, sanitise};
+use crate::base::text;
 use crate::cli::Context;
+use crate::cli::line::line;
 use crate::cli::theme::paint;
 use crate::ops::pull::{self, Case};
 use crate::ops::{FailureKind, Result};
@@ -26,16 +27,16 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
     let current = pull::current_fork(&app, &outcome)?;
     for row in &outcome.sessions {
         if let Some(problem) = &row.problem {
-            context.ui.warning(&format!("session {} was not taken: {}", row.id, sanitise(problem)));
+            context.ui.warning(&format!("session {} was not taken: {problem}", row.id));
         }
     }
     for odd in &outcome.odd {
-        context.ui.warning(&format!("passed over {}: its name is no session's", sanitise(odd)));
+        context.ui.warning(&format!("passed over {odd}: its name is no session's"));
     }
     context.show("pull", &outcome, |ui, o| {
         let theme = ui.theme();
         for row in &o.sessions {
-            let title = sanitise(row.title.as_deref().unwrap_or("(untitled)"));
+            let title = row.title.as_deref().unwrap_or("(untitled)");
             let came = text::count(row.checkpoints, "checkpoint");
             let what = match row.case {
                 Case::Same | Case::Quarantined => continue,
@@ -48,14 +49,14 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
                     format!("went on there, {came}; your own line is {fork} now")
                 }
             };
-            ui.data_line(&format!("{}  {title}: {what}", paint(theme.id, &row.id.short())));
+            ui.data_line(line![paint(theme.id, row.id.short()), "  ", title, ": ", what]);
         }
         if let Some(fork) = current {
             ui.note(&format!("You are on {} now, with all of your work.", fork.short()));
         }
         let same = pull::count(o, Case::Same);
         if same == o.sessions.len() {
-            ui.note(&format!("Nothing new at {}: {}.", sanitise(&o.remote), text::count(same, "session")));
+            ui.note(&format!("Nothing new at {}: {}.", o.remote, text::count(same, "session")));
         }
     });
     Ok(if quarantined > 0 { FailureKind::Damaged.exit_code() } else { 0 })

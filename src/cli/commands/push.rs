@@ -1,6 +1,7 @@
 //! `session push`.
 
-use crate::base::text::{self, sanitise};
+use crate::base::text;
+use crate::cli::line::line;
 use crate::cli::output::Mode;
 use crate::cli::theme::paint;
 use crate::cli::{Context, Ui, ask};
@@ -58,7 +59,7 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
         for line in &said {
             context.ui.note(line);
         }
-        if !ask::yes(&mut context.ui, &format!("Send this to {}?", sanitise(&plan.remote))) {
+        if !ask::yes(&mut context.ui, &format!("Send this to {}?", plan.remote)) {
             return Err(push::declined(&plan));
         }
     }
@@ -77,20 +78,20 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
 fn told(ui: &mut Ui, outcome: &Outcome) {
     let theme = ui.theme();
     for row in &outcome.results {
-        let id = paint(theme.id, &row.id.short());
+        let id = paint(theme.id, row.id.short());
         match (&row.pushed, &row.said) {
-            (true, _) => ui.data_line(&format!("{id}  {}", paint(theme.good, "pushed"))),
+            (true, _) => ui.data_line(line![id, "  ", paint(theme.good, "pushed")]),
             (false, said) => {
-                let said = sanitise(said.as_deref().unwrap_or("the remote said nothing"));
-                ui.data_line(&format!("{id}  {}: {said}", paint(theme.removed, "not taken")));
+                let said = said.as_deref().unwrap_or("the remote said nothing");
+                ui.data_line(line![id, "  ", paint(theme.removed, "not taken"), ": ", said]);
             }
         }
     }
 }
 
-/// What would leave, in words. Sanitised.
+/// What would leave, in words.
 fn lines(plan: &Plan) -> Vec<String> {
-    let to = format!("{} ({})", sanitise(&plan.remote), sanitise(&plan.urls.join(", ")));
+    let to = format!("{} ({})", plan.remote, plan.urls.join(", "));
     if plan.is_empty() {
         return vec![format!("{to} has everything: {}", text::count(plan.up_to_date.len(), "session"))];
     }
@@ -102,7 +103,7 @@ fn lines(plan: &Plan) -> Vec<String> {
         text::bytes(plan.bytes)
     )];
     for session in &plan.sessions {
-        let title = sanitise(session.name.as_deref().or(session.title.as_deref()).unwrap_or("(untitled)"));
+        let title = session.name.as_deref().or(session.title.as_deref()).unwrap_or("(untitled)");
         let new = if session.is_new { ", not there yet" } else { "" };
         let count = text::count(session.new_checkpoints, "new checkpoint");
         out.push(format!("  {}  {title}: {count} up to {}{new}", session.id.short(), session.checkpoint));
@@ -112,7 +113,7 @@ fn lines(plan: &Plan) -> Vec<String> {
     let commits = plan.commits.len() + plan.more_commits;
     if commits > 0 {
         out.push(format!("{} of the project that the remote does not have:", text::count(commits, "commit")));
-        let shown = plan.commits.iter().take(SHOWN).map(|c| format!("  {}  {}", c.id.short(), sanitise(&c.subject)));
+        let shown = plan.commits.iter().take(SHOWN).map(|c| format!("  {}  {}", c.id.short(), c.subject));
         out.extend(shown);
         out.extend(more(commits));
     }
@@ -123,7 +124,7 @@ fn lines(plan: &Plan) -> Vec<String> {
         out.extend(more(untracked));
     }
     for exposure in &plan.exposures {
-        let (setting, value) = (sanitise(&exposure.setting), sanitise(&exposure.value));
+        let (setting, value) = (&exposure.setting, &exposure.value);
         out.push(format!("With {setting} = {value} a plain git command carries sessions as well."));
     }
     out

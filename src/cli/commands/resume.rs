@@ -2,6 +2,7 @@
 
 use crate::base::process::Run;
 use crate::base::text;
+use crate::cli::line::line;
 use crate::cli::theme::paint;
 use crate::cli::{Context, Ui};
 use crate::ops::native::Native;
@@ -49,12 +50,9 @@ fn go_on(context: &mut Context, session: Option<String>, print: bool) -> Result<
     let start = context.ui.is_interactive() && !print && !outcome.native.command.is_empty();
     context.show("resume", &outcome, |ui, o| {
         let theme = ui.theme();
-        let title = text::sanitise(o.title.as_deref().unwrap_or("(untitled)"));
-        ui.data_line(&format!(
-            "Resumed session: {} ({title}), {}",
-            paint(theme.id, &o.session.short()),
-            text::count(o.turns as usize, "turn")
-        ));
+        let about =
+            format!(" ({}), {}", o.title.as_deref().unwrap_or("(untitled)"), text::count(o.turns as usize, "turn"));
+        ui.data_line(line!["Resumed session: ", paint(theme.id, o.session.short()), about]);
         if let Some(worktree) = &o.worktree {
             ui.note(&format!("It last ran in the worktree {worktree}."));
         }
@@ -75,19 +73,19 @@ fn go_on(context: &mut Context, session: Option<String>, print: bool) -> Result<
 pub fn how_to(ui: &mut Ui, native: &Native) {
     let theme = ui.theme();
     if native.command.is_empty() {
-        ui.data_line(&format!("The conversation is in {}", text::sanitise(&native.path.display().to_string())));
+        ui.data_line(format!("The conversation is in {}", native.path.display()));
         return;
     }
     if let Some(line) = native.line.as_deref().filter(|_| ui.is_in_agent()) {
-        ui.data_line(&format!("To go on in a shell:  {}", text::sanitise(&native.command.join(" "))));
+        ui.data_line(line!["To go on in a shell:  ", native.command.join(" ")]);
         ui.data_line("To go on here, type:");
-        ui.data_line(&text::sanitise(line));
+        ui.data_line(line);
         return;
     }
     ui.data_line("Go on in a shell with:");
-    ui.data_line(&format!("  {}", paint(theme.good, &text::sanitise(&native.command.join(" ")))));
+    ui.data_line(line!["  ", paint(theme.good, native.command.join(" "))]);
     if let Some(line) = &native.line {
         ui.data_line("or in the agent with:");
-        ui.data_line(&paint(theme.good, &text::sanitise(line)));
+        ui.data_line(paint(theme.good, line));
     }
 }

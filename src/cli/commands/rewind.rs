@@ -6,6 +6,7 @@ use clap::ValueEnum;
 
 use crate::base::text;
 use crate::cli::args::SessionArg;
+use crate::cli::line::{Line, line};
 use crate::cli::theme::paint;
 use crate::cli::{Context, Ui, ask};
 use crate::model::{Kind, Mode};
@@ -174,13 +175,12 @@ fn points(context: &mut Context, app: &App<'_>, how: &HowArgs) -> Result<u8> {
     let outcome = show::run(app, &show::Options { session: how.session.session.clone(), checkpoint: None })?;
     context.show("rewind", &outcome, |ui, o| {
         let theme = ui.theme();
-        let title = text::sanitise(o.title.as_deref().unwrap_or("(untitled)"));
-        ui.data_line(&format!("{}  {}", paint(theme.title, &title), paint(theme.dim, &o.id.short())));
+        let title = o.title.as_deref().unwrap_or("(untitled)");
+        ui.data_line(line![paint(theme.title, title), "  ", paint(theme.dim, o.id.short())]);
         let skip = o.turn_list.len().saturating_sub(10);
         for turn in o.turn_list.iter().skip(skip) {
-            let at = paint(theme.id, &format!("{:>8}", format!("turn:{}", turn.turn)));
-            let prompt = text::truncate(&text::sanitise(&turn.prompt), 70);
-            ui.data_line(&format!("{at}  {prompt}"));
+            let at = paint(theme.id, format!("{:>8}", format!("turn:{}", turn.turn)));
+            ui.data_line(line![at, "  ", text::truncate(&text::sanitise(&turn.prompt), 70)]);
         }
         ui.data_line("");
         for (verb, rest, does) in [
@@ -190,7 +190,7 @@ fn points(context: &mut Context, app: &App<'_>, how: &HowArgs) -> Result<u8> {
             ("rewind", " both turn:N", "files and conversation"),
             ("redo", "", "takes the last rewind back"),
         ] {
-            ui.data_line(&format!("{:<28}{does}", format!("{}{rest}", ui.command(verb))));
+            ui.data_line(format!("{:<28}{does}", format!("{}{rest}", ui.command(verb))));
         }
     });
     Ok(0)
@@ -217,13 +217,14 @@ pub fn tell(ui: &mut Ui, done: &str, o: &Outcome) {
         Mode::Chat => "chat",
         Mode::Both => "code and chat",
     };
-    let place = format!("{} ({})", paint(theme.id, &format!("checkpoint {}", o.target.number)), what_it_is(&o.target));
+    let number = paint(theme.id, format!("checkpoint {}", o.target.number));
+    let place = line![number, format!(" ({})", what_it_is(&o.target))];
     if o.dry_run {
-        ui.data_line(&format!("Would take {what} to {place}:"));
+        ui.data_line(line![format!("Would take {what} to "), place, ":"]);
     } else {
-        ui.data_line(&match o.target.turn.filter(|_| done == "Reverted") {
-            Some(turn) => format!("{done}: turn {turn}; what came later stays."),
-            None => format!("{done}: {what} to {place}."),
+        ui.data_line(match o.target.turn.filter(|_| done == "Reverted") {
+            Some(turn) => Line::from(format!("{done}: turn {turn}; what came later stays.")),
+            None => line![format!("{done}: {what} to "), place, "."],
         });
     }
     for (sign, style, paths) in [
@@ -232,10 +233,10 @@ pub fn tell(ui: &mut Ui, done: &str, o: &Outcome) {
         ("mode  ", theme.warn, &o.files.modes),
     ] {
         for path in paths.iter().take(50) {
-            ui.data_line(&format!("  {}  {}", paint(style, sign), text::sanitise_bytes(path.as_bytes())));
+            ui.data_line(line!["  ", paint(style, sign), "  ", text::sanitise_bytes(path.as_bytes())]);
         }
         if paths.len() > 50 {
-            ui.data_line(&format!("  {sign}  and {} more", paths.len() - 50));
+            ui.data_line(format!("  {sign}  and {} more", paths.len() - 50));
         }
     }
     if o.mode.code() && o.files.is_empty() {
@@ -253,10 +254,10 @@ pub fn tell(ui: &mut Ui, done: &str, o: &Outcome) {
     }
     if let Some(turns) = o.turns {
         let have = if o.dry_run { "would have" } else { "has" };
-        ui.data_line(&format!("The conversation {have} {}.", text::count(turns, "turn")));
+        ui.data_line(format!("The conversation {have} {}.", text::count(turns, "turn")));
     }
     if let Some(prompt) = &o.removed_prompt {
-        ui.data_line(&format!("Cut off first: {}", text::sanitise(&text::first_line(prompt, 200))));
+        ui.data_line(format!("Cut off first: {}", text::sanitise(&text::first_line(prompt, 200))));
     }
     if !o.dry_run
         && let Some(from) = o.from

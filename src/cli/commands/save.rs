@@ -3,6 +3,7 @@
 use crate::base::text;
 use crate::cli::Context;
 use crate::cli::args::SessionArg;
+use crate::cli::line::line;
 use crate::cli::theme::paint;
 use crate::model::SkipReason;
 use crate::ops::{Result, save};
@@ -31,15 +32,13 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
         save::run(&app, &save::Options { session: args.session.session, title: args.title, state: args.state })?;
     context.show("save", &outcome, |ui, o| {
         let theme = ui.theme();
-        let title = text::sanitise(o.title.as_deref().unwrap_or("untitled"));
-        let id = paint(theme.id, &o.session.short());
+        let title = format!(" ({})", o.title.as_deref().unwrap_or("untitled"));
+        let id = paint(theme.id, o.session.short());
         if o.saved {
-            ui.data_line(&format!(
-                "Saved session: {id} ({title}), checkpoint {}",
-                paint(theme.id, &o.checkpoint.to_string())
-            ));
+            let checkpoint = paint(theme.id, o.checkpoint.to_string());
+            ui.data_line(line!["Saved session: ", id, title, ", checkpoint ", checkpoint]);
         } else {
-            ui.data_line(&format!("Nothing new since checkpoint {} of session {id} ({title})", o.checkpoint));
+            ui.data_line(line![format!("Nothing new since checkpoint {} of session ", o.checkpoint), id, title]);
         }
         for notice in &o.notices {
             ui.warning(notice);

@@ -21,5 +21,6 @@ pub fn run(context: &mut Context, args: &Args) -> Result<u8> {
         return Err(Failure::new(FailureKind::Usage, "slash.unknown", format!("{line:?} is no line of ours"))
             .hint("`session slash --help` lists the lines."));
     };
+    context.ui.as_in_an_agent();
     super::run(context, command)
 }

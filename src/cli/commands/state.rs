@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use crate::base::Error as BaseError;
-use crate::base::text::{count, sanitise};
+use crate::base::text::count;
 use crate::cli::args::SessionArg;
+use crate::cli::line::line;
 use crate::cli::theme::paint;
 use crate::cli::{Context, Ui};
 use crate::ops::state::{self, Action, Outcome};
@@ -92,7 +93,7 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
     let is_show = matches!(action, Action::Show);
     let outcome = state::run(&app, session.session.as_deref(), action)?;
     if to_stdout {
-        context.ui.data_bytes(&outcome.state.encode()?);
+        context.ui.document(&outcome.state.encode()?);
         return Ok(0);
     }
     for notice in &outcome.notices {
@@ -112,36 +113,34 @@ fn read(path: &std::path::Path) -> Result<Vec<u8>> {
 }
 
 fn done(ui: &mut Ui, o: &Outcome) {
-    let id = paint(ui.theme().id, &o.session.short());
-    ui.data_line(&match (&o.file, o.saved) {
-        (Some(file), _) => format!("Wrote {}", sanitise(&file.display().to_string())),
-        (None, true) => format!("State of session {id} saved in checkpoint {}", o.checkpoint),
-        (None, false) => format!("Nothing new in the state of session {id}"),
+    let id = paint(ui.theme().id, o.session.short());
+    ui.data_line(match (&o.file, o.saved) {
+        (Some(file), _) => line![format!("Wrote {}", file.display())],
+        (None, true) => line!["State of session ", id, format!(" saved in checkpoint {}", o.checkpoint)],
+        (None, false) => line!["Nothing new in the state of session ", id],
     });
 }
 
 fn show(ui: &mut Ui, o: &Outcome) {
     let theme = ui.theme();
     let s = &o.state;
-    ui.data_line(&paint(
-        theme.title,
-        &sanitise(if s.objectives.primary.is_empty() { "(no objective)" } else { &s.objectives.primary }),
-    ));
-    let mut line = |label: &str, value: String| {
+    let primary = Some(s.objectives.primary.as_str()).filter(|primary| !primary.is_empty());
+    ui.data_line(paint(theme.title, primary.unwrap_or("(no objective)")));
+    let mut row = |label: &str, value: String| {
         if !value.is_empty() {
-            ui.data_line(&format!("{}  {value}", paint(theme.dim, &format!("{label:>12}"))));
+            ui.data_line(line![paint(theme.dim, format!("{label:>12}")), "  ", value]);
         }
     };
-    line(
+    row(
         "session",
         format!(
             "{} ({}), {}",
-            sanitise(&s.session_id),
-            sanitise(&s.project),
+            s.session_id,
+            s.project,
             count(usize::try_from(s.duration_minutes).unwrap_or(usize::MAX), "minute")
         ),
     );
-    line("status", sanitise(&s.objectives.status));
+    row("status", s.objectives.status.clone());
     let lists: [(&str, &[String]); 9] = [
         ("also", &s.objectives.secondary),
         ("completed", &s.progress.completed),
@@ -155,24 +154,24 @@ fn show(ui: &mut Ui, o: &Outcome) {
     ];
     for (label, items) in lists {
         for (at, item) in items.iter().enumerate() {
-            line(if at == 0 { label } else { "" }, sanitise(item));
+            row(if at == 0 { label } else { "" }, item.clone());
         }
     }
     for error in &s.errors.unresolved {
         let place = error.line.map(|n| format!("{}:{n}: ", error.file)).unwrap_or_default();
-        line(
+        row(
             "error",
-            sanitise(&format!(
+            format!(
                 "{place}{} (met {})",
                 error.error,
                 count(usize::try_from(error.attempts).unwrap_or(usize::MAX), "time")
-            )),
+            ),
         );
     }
     if s.tests.passing + s.tests.failing > 0 {
-        line("tests", format!("{} passing, {} failing", s.tests.passing, s.tests.failing));
+        row("tests", format!("{} passing, {} failing", s.tests.passing, s.tests.failing));
     }
     for (at, prompt) in s.next_prompts.iter().enumerate() {
-        line(if at == 0 { "next" } else { "" }, sanitise(prompt));
+        row(if at == 0 { "next" } else { "" }, prompt.clone());
     }
 }

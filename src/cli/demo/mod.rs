@@ -13,9 +13,9 @@ pub use scratch::{Listing, Scratch};
 pub use script::play;
 
 use super::Ui;
+use super::line::{Line, line};
 use super::output::Mode;
 use super::theme::paint;
-use crate::base::text;
 
 /// One step, as a document.
 #[derive(Debug, Default, Serialize)]
@@ -70,7 +70,9 @@ impl<'u> Teller<'u> {
         let number = self.steps.len() + 1;
         self.steps.push(Step { heading: heading.to_owned(), ..Step::default() });
         let title = self.ui.theme().title;
-        self.line(&format!("\n{}\n", paint(title, &format!("{number}. {heading}"))));
+        self.gap();
+        self.line(paint(title, format!("{number}. {heading}")));
+        self.gap();
     }
 
     /// A sentence in between.
@@ -90,20 +92,20 @@ impl<'u> Teller<'u> {
     /// What one said to the other.
     pub fn talk(&mut self, who: &str, sentence: &str) {
         let title = self.ui.theme().title;
-        self.line(&format!("{} {sentence}", paint(title, &format!("{who:<6}"))));
+        self.line(line![paint(title, format!("{who:<6}")), " ", sentence]);
         self.step().text.push(format!("{who}: {sentence}"));
     }
 
     /// A command and its output.
     pub fn ran(&mut self, command: Command) {
         let theme = self.ui.theme();
-        self.line(&format!("{} {}", paint(theme.dim, "$"), paint(theme.good, &text::sanitise(&command.line))));
-        // The output of our own children and of git comes sanitised, and may carry colours.
+        self.line(line![paint(theme.dim, "$"), " ", paint(theme.good, &command.line)]);
+        // The output of our own children and of git may carry colours.
         for part in [&command.stdout, &command.stderr] {
-            part.lines().for_each(|l| self.line(format!("  {l}").trim_end()));
+            part.lines().for_each(|l| self.line(line!["  ", Line::with_colours(l)].trim_end()));
         }
         if let Some(code) = command.exit.filter(|code| *code != 0) {
-            self.line(&paint(theme.dim, &format!("  (exit code {code})")));
+            self.line(paint(theme.dim, format!("  (exit code {code})")));
         }
         self.step().commands.push(command);
     }
@@ -111,8 +113,8 @@ impl<'u> Teller<'u> {
     /// A line typed in the agent, and the answer.
     pub fn typed(&mut self, line: &str, answer: &str) {
         let theme = self.ui.theme();
-        self.line(&format!("{} {}", paint(theme.dim, ">"), paint(theme.good, line)));
-        answer.lines().for_each(|l| self.line(&format!("  {}", text::sanitise(l))));
+        self.line(line![paint(theme.dim, ">"), " ", paint(theme.good, line)]);
+        answer.lines().for_each(|l| self.line(line!["  ", l]));
         let (line, stdout) = (line.to_owned(), answer.to_owned());
         self.step().commands.push(Command { line, exit: Some(0), stdout, stderr: String::new() });
     }
@@ -120,8 +122,8 @@ impl<'u> Teller<'u> {
     /// What the agent did with a tool.
     pub fn tool(&mut self, name: &str, what: &str) {
         let kind = self.ui.theme().kind;
-        let name_shown = paint(kind, &format!("{name:<5}"));
-        self.line(&format!("       {name_shown} {}", text::sanitise(what)));
+        let name_shown = paint(kind, format!("{name:<5}"));
+        self.line(line!["       ", name_shown, " ", what]);
         self.step().tools.push(format!("{name} {what}"));
     }
 
@@ -135,7 +137,7 @@ impl<'u> Teller<'u> {
                 '-' => theme.removed,
                 _ => theme.warn,
             };
-            self.line(&format!("       {}", paint(style, &format!("{sign} {path}"))));
+            self.line(line!["       ", paint(style, format!("{sign} {path}"))]);
         }
         self.step().files.extend(changes.iter().map(|(sign, path)| format!("{sign} {path}")));
     }
@@ -143,7 +145,7 @@ impl<'u> Teller<'u> {
     /// What was checked and holds.
     pub fn holds(&mut self, what: &str) {
         let good = self.ui.theme().good;
-        self.line(&format!("{} {what}", paint(good, "ok:")));
+        self.line(line![paint(good, "ok:"), " ", what]);
         self.step().checked.push(what.to_owned());
     }
 
@@ -152,7 +154,7 @@ impl<'u> Teller<'u> {
         self.steps
     }
 
-    fn line(&mut self, line: &str) {
+    fn line(&mut self, line: impl Into<Line>) {
         if self.ui.mode() == Mode::Human {
             self.ui.data_line(line);
         }

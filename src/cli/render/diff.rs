@@ -1,19 +1,18 @@
 //! The unified diff of one file for a terminal: sanitised and coloured.
 
-use crate::base::text::sanitise_bytes;
+use crate::cli::line::Line;
 use crate::cli::theme::{Theme, paint};
 use crate::features::patch::{FileDiff, NO_LINE_END, Part};
 
 /// The lines for a person, in the theme's colours.
-pub fn lines(diff: &FileDiff<'_>, theme: &Theme) -> Vec<String> {
+pub fn lines(diff: &FileDiff<'_>, theme: &Theme) -> Vec<Line> {
     let shown = |(part, line): (Part, Vec<u8>)| {
-        // Tabs stay, so that code keeps its shape.
-        let text = line.split(|b| *b == b'\t').map(sanitise_bytes).collect::<Vec<_>>().join("\t");
+        let text = Line::content(&line);
         match part {
-            Part::Header => paint(theme.title, &text),
-            Part::Hunk => paint(theme.kind, &text),
-            Part::Added => paint(theme.added, &text),
-            Part::Removed => paint(theme.removed, &text),
+            Part::Header => paint(theme.title, text),
+            Part::Hunk => paint(theme.kind, text),
+            Part::Added => paint(theme.added, text),
+            Part::Removed => paint(theme.removed, text),
             Part::Context => text,
         }
     };
@@ -32,13 +31,14 @@ fn split_marker((part, line): (Part, Vec<u8>)) -> Vec<(Part, Vec<u8>)> {
 mod tests {
     use super::*;
     use crate::base::RepoPath;
+    use crate::cli::line::text;
     use crate::features::patch::Side;
     use crate::git::FileMode;
 
     fn shown(name: &str, bytes: &[u8]) -> String {
         let path = RepoPath::new(name).expect("a path");
         let new = Some(Side { mode: FileMode::File, bytes });
-        lines(&FileDiff { path: &path, old: None, new }, &Theme::plain()).join("\n")
+        text(&lines(&FileDiff { path: &path, old: None, new }, &Theme::plain()))
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::base::RepoPath;
 use crate::base::text::{count, sanitise_bytes, truncate, width};
+use crate::cli::line::{Line, line};
 use crate::cli::theme::{Theme, paint};
 use crate::features::patch::LineCount;
 
@@ -15,7 +16,7 @@ pub struct FileStat {
 }
 
 /// One line a file (`path | 12 +++---`), then the total; within `columns` (80 where `None`).
-pub fn diffstat(stats: &[FileStat], columns: Option<usize>, theme: &Theme) -> Vec<String> {
+pub fn diffstat(stats: &[FileStat], columns: Option<usize>, theme: &Theme) -> Vec<Line> {
     let columns = columns.unwrap_or(80).max(30);
     let names: Vec<String> =
         stats.iter().map(|s| truncate(&sanitise_bytes(s.path.as_bytes()), columns * 2 / 3)).collect();
@@ -26,20 +27,20 @@ pub fn diffstat(stats: &[FileStat], columns: Option<usize>, theme: &Theme) -> Ve
     let most = stats.iter().filter_map(|s| s.lines).map(|l| l.added + l.removed).max().unwrap_or(0);
     let bar = columns.saturating_sub(name_width + number_width + 6).max(2).min(most);
 
-    let mut lines: Vec<String> = Vec::with_capacity(stats.len() + 1);
+    let mut lines: Vec<Line> = Vec::with_capacity(stats.len() + 1);
     for ((stat, name), number) in stats.iter().zip(&names).zip(&numbers) {
         let space = " ".repeat(name_width - width(name));
-        let mut line = format!(" {name}{space} | {number:>number_width$}");
+        let mut line = Line::from(format!(" {name}{space} | {number:>number_width$}"));
         if let Some(LineCount { added, removed }) = stat.lines
             && added + removed > 0
         {
-            let plus = paint(theme.added, &"+".repeat(scaled(added, bar, most)));
-            let minus = paint(theme.removed, &"-".repeat(scaled(removed, bar, most)));
-            line.push_str(&format!(" {plus}{minus}"));
+            let plus = paint(theme.added, "+".repeat(scaled(added, bar, most)));
+            let minus = paint(theme.removed, "-".repeat(scaled(removed, bar, most)));
+            line.push(line![" ", plus, minus]);
         }
         lines.push(line);
     }
-    lines.push(total(stats));
+    lines.push(total(stats).into());
     lines
 }
 
@@ -65,6 +66,7 @@ fn scaled(lines: usize, bar: usize, most: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::line::text;
 
     fn stat(path: &str, added: usize, removed: usize) -> FileStat {
         FileStat { path: RepoPath::new(path).expect("a path"), lines: Some(LineCount { added, removed }) }
@@ -74,7 +76,7 @@ mod tests {
     fn small_changes_are_drawn_one_sign_a_line() {
         let binary = FileStat { path: RepoPath::new("logo.png").expect("a path"), lines: None };
         let stats = [stat("src/main.rs", 3, 1), stat("a", 0, 2), stat("mode", 0, 0), binary];
-        insta::assert_snapshot!(diffstat(&stats, None, &Theme::plain()).join("\n"), @"
+        insta::assert_snapshot!(text(&diffstat(&stats, None, &Theme::plain())), @"
         src/main.rs |   4 +++-
         a           |   2 --
         mode        |   0
@@ -87,7 +89,7 @@ mod tests {
     fn large_changes_stay_within_the_width_and_small_ones_stay_seen() {
         let long = "folder/".repeat(30) + "file";
         let lines = diffstat(&[stat(&long, 5000, 3), stat("b", 1, 0)], Some(60), &Theme::plain());
-        assert!(lines[..2].iter().all(|l| width(l) <= 60), "{lines:#?}");
-        assert!(lines[0].contains('-') && lines[1].ends_with('+'), "{lines:#?}");
+        assert!(lines[..2].iter().all(|l| width(l.as_str()) <= 60), "{lines:#?}");
+        assert!(lines[0].as_str().contains('-') && lines[1].as_str().ends_with('+'), "{lines:#?}");
     }
 }

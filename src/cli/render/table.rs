@@ -3,6 +3,7 @@
 use anstyle::Style;
 
 use crate::base::text::{sanitise, truncate, width};
+use crate::cli::line::Line;
 use crate::cli::theme::{Theme, paint};
 
 /// Between two columns.
@@ -82,7 +83,7 @@ impl Table {
     }
 
     /// The lines, headings first; no wider than `columns` where the flexible column can make it so.
-    pub fn lines(&self, columns: Option<usize>, theme: &Theme) -> Vec<String> {
+    pub fn lines(&self, columns: Option<usize>, theme: &Theme) -> Vec<Line> {
         let widths = self.widths(columns);
         let headers: Vec<Cell> = self.columns.iter().map(|c| Cell::styled(c.header, theme.dim)).collect();
         std::iter::once(&headers).chain(&self.rows).map(|row| self.line(row, &widths)).collect()
@@ -105,8 +106,8 @@ impl Table {
         widths
     }
 
-    fn line(&self, row: &[Cell], widths: &[usize]) -> String {
-        let mut line = String::new();
+    fn line(&self, row: &[Cell], widths: &[usize]) -> Line {
+        let mut line = Line::default();
         let mut owed = 0;
         for (at, (column, width_here)) in self.columns.iter().zip(widths).enumerate() {
             owed += if at == 0 { 0 } else { GAP.len() };
@@ -118,9 +119,9 @@ impl Table {
             }
             if !text.is_empty() {
                 // Blanks are paid only when something follows, so that no line ends in them.
-                line.push_str(&" ".repeat(owed));
+                line.push(" ".repeat(owed));
                 owed = 0;
-                line.push_str(&paint(cell.map(|c| c.style).unwrap_or_default(), &text));
+                line.push(paint(cell.map(|c| c.style).unwrap_or_default(), &text));
             } else if column.align == Align::Right {
                 continue;
             }
@@ -135,6 +136,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::line::text;
 
     fn sample() -> Table {
         let mut table =
@@ -152,7 +154,7 @@ mod tests {
 
     #[test]
     fn columns_align_by_width_on_the_terminal() {
-        insta::assert_snapshot!(sample().lines(None, &Theme::plain()).join("\n"), @r"
+        insta::assert_snapshot!(text(&sample().lines(None, &Theme::plain())), @r"
         ID          TURNS  TITLE              AGE
         094320c0        7  日本語 parser fix  2 hours ago
         1         1234567  x\x1b[31m
@@ -163,14 +165,14 @@ mod tests {
     #[test]
     fn only_the_flexible_column_is_cut() {
         let lines = sample().lines(Some(40), &Theme::plain());
-        assert!(lines.iter().all(|l| width(l) <= 40), "{lines:#?}");
-        assert!(lines[1].contains('…') && lines[1].ends_with("2 hours ago"), "{}", lines[1]);
+        assert!(lines.iter().all(|l| width(l.as_str()) <= 40), "{lines:#?}");
+        assert!(lines[1].as_str().contains('…') && lines[1].as_str().ends_with("2 hours ago"), "{lines:#?}");
     }
 
     #[test]
     fn colour_changes_no_width() {
         let plain = sample().lines(Some(40), &Theme::plain());
         let coloured = sample().lines(Some(40), &Theme::colour());
-        assert_eq!(coloured[0].replace("\u{1b}[2m", "").replace("\u{1b}[0m", ""), plain[0]);
+        assert_eq!(coloured[0].as_str().replace("\u{1b}[2m", "").replace("\u{1b}[0m", ""), plain[0].as_str());
     }
 }
