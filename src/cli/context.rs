@@ -77,6 +77,8 @@ pub fn repo_env(env: &Env) -> RepoEnv {
         config_global: env.git_config_global(),
         config_system: env.git_config_system(),
         config_nosystem: env.git_config_nosystem(),
+        config_parameters: env.git_config_parameters(),
+        config_pairs: env.git_config_pairs(),
         home: env.home(),
         xdg_config_home: env.xdg_config_home(),
     }

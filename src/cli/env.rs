@@ -207,6 +207,21 @@ impl Env {
         self.text("GIT_CONFIG_NOSYSTEM").is_some_and(|v| parse_bool(&v).unwrap_or(true))
     }
 
+    /// `GIT_CONFIG_PARAMETERS`, in which git hands on what its `-c` gave.
+    pub fn git_config_parameters(&self) -> Option<Vec<u8>> {
+        self.vars.get(OsStr::new("GIT_CONFIG_PARAMETERS")).map(|v| v.as_encoded_bytes().to_vec())
+    }
+
+    /// The keys and values that `GIT_CONFIG_COUNT` counts.
+    pub fn git_config_pairs(&self) -> Vec<(String, bstr::BString)> {
+        let count = self.text("GIT_CONFIG_COUNT").and_then(|c| c.parse().ok()).unwrap_or(0_usize);
+        // An empty variable is unset here; as a value it is one.
+        let value = |n| self.vars.get(OsStr::new(&format!("GIT_CONFIG_VALUE_{n}"))).map(|v| v.as_encoded_bytes());
+        let pair = |n| Some((self.text(&format!("GIT_CONFIG_KEY_{n}"))?, value(n).unwrap_or_default().into()));
+        // No list of variables is longer than what a process can be given.
+        (0..count.min(self.vars.len())).filter_map(pair).collect()
+    }
+
     /// `XDG_CONFIG_HOME`, where set.
     pub fn xdg_config_home(&self) -> Option<PathBuf> {
         self.path("XDG_CONFIG_HOME")

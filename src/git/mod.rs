@@ -10,6 +10,7 @@ pub mod cli;
 mod commit_codec;
 pub mod config;
 pub mod config_edit;
+mod config_given;
 mod digest;
 pub mod error;
 pub mod exclude;

@@ -44,6 +44,10 @@ pub struct RepoEnv {
     pub config_system: Option<PathBuf>,
     /// `GIT_CONFIG_NOSYSTEM` is true.
     pub config_nosystem: bool,
+    /// `GIT_CONFIG_PARAMETERS`: what `git -c` gave.
+    pub config_parameters: Option<Vec<u8>>,
+    /// What `GIT_CONFIG_COUNT` and its keys and values give.
+    pub config_pairs: Vec<(String, bstr::BString)>,
     /// `HOME`; where `None`, libgit2's own notion of it serves.
     pub home: Option<PathBuf>,
     /// `XDG_CONFIG_HOME`.

@@ -1,8 +1,8 @@
 //! `disable`: takes out exactly what `enable` put in. Sessions stay.
 
 use super::enable::{self, Outcome};
-use super::git_install::{self, Plan};
-use super::{App, Result, state_file};
+use super::git_install::{Left, Plan};
+use super::{App, Result, git_uninstall, state_file};
 use crate::agents::FileEdit;
 use crate::engine::local;
 
@@ -11,6 +11,8 @@ use crate::engine::local;
 pub struct Options {
     /// Agents; all where empty.
     pub agents: Vec<String>,
+    /// Take git's hooks also out of a directory that is committed or that other repositories share.
+    pub write_hooks: bool,
     /// Only say it.
     pub dry_run: bool,
 }
@@ -37,11 +39,12 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         .filter(|line| !edits.iter().any(|(_, e)| format!("/{}", e.path.display()) == *line))
         .filter(|line| !(is_last && state_lines.contains(line)))
         .collect();
+    let had_state_file = is_last && enable::excluded_lines(app)?.iter().any(|line| state_lines.contains(line));
     let exclude = enable::exclude_edit(app, &lines)?;
     changes.extend(exclude.as_ref().map(|(before, after)| enable::exclude_change(before, after)));
     // git's hooks serve every agent: they go with the last one.
     let others = enable::enabled_agents(app)?.iter().any(|a| !chosen.iter().any(|c| c.kind() == a));
-    let hooks = if others { Plan::default() } else { git_install::uninstall(app)? };
+    let hooks = if others { Plan::default() } else { git_uninstall::uninstall(app, options.write_hooks)? };
     changes.extend(hooks.changes(app)?);
     if !options.dry_run {
         for (_, edit) in &edits {
@@ -60,10 +63,25 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         // Without hooks nothing runs here any more.
         local::set_current(&app.repo, None)?;
     }
+    let mut left = hooks.left;
+    if had_state_file {
+        left.extend(state_file_left(app, options.dry_run)?);
+    }
     Ok(Outcome {
         agents: chosen.iter().map(|a| a.kind().to_owned()).collect(),
         changes,
         by_hand: Vec::new(),
+        hooks_off: None,
+        left,
         dry_run: options.dry_run,
     })
+}
+
+/// The state file, where it stays: edited, or without the note that tells whether it was.
+fn state_file_left(app: &App<'_>, dry_run: bool) -> Result<Option<Left>> {
+    let path = state_file::path(app)?;
+    let stays = if dry_run { state_file::copy(app)?.is_none() } else { true };
+    let is_there = app.repo.work_dir()?.join(path.to_path()).symlink_metadata().is_ok();
+    let why = "the state file: somebody edited it, or nothing tells any more that nobody did; delete it if you do not need it";
+    Ok((stays && is_there).then(|| Left { path: path.escaped(), why: why.to_owned() }))
 }

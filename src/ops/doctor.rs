@@ -4,8 +4,8 @@
 
 use serde::Serialize;
 
-use super::git_install::{self, State};
-use super::{App, Result, find, pre_push, settle};
+use super::git_installed::{self, State};
+use super::{App, Result, find, git_enabled, pre_push, settle};
 use crate::base::file;
 use crate::base::text::{self, sanitise};
 use crate::engine::{half_added, locks};
@@ -185,11 +185,19 @@ fn damaged(app: &App<'_>, findings: &mut Vec<Finding>) -> Result<()> {
     Ok(())
 }
 
-/// Missing and overwritten hooks; where git looks for them.
+/// Hooks that git does not run, missing and overwritten ones; where git looks for them.
 fn hooks(app: &App<'_>, findings: &mut Vec<Finding>) -> Result<String> {
-    let (dir, states) = git_install::states(app)?;
+    let (dir, states) = git_installed::states(app)?;
+    if let Some(why) = git_installed::why_off(app, &dir)?.filter(|_| git_enabled::is_on(app).unwrap_or(false)) {
+        findings.push(Finding {
+            code: "hooks.off",
+            message: format!("{}; commits make no checkpoints", sanitise(&why)),
+            hint: git_installed::HOW_TO_SWITCH_ON.to_owned(),
+            fixed: false,
+        });
+    }
     let hint = match dir.place {
-        Place::GitDir => "`session enable` puts it back.",
+        Place::GitDir | Place::Off => "`session enable` puts it back.",
         Place::WorkTree | Place::Outside => {
             "`session enable` prints the lines to add there, `session enable --write-hooks` adds them."
         }
@@ -198,6 +206,7 @@ fn hooks(app: &App<'_>, findings: &mut Vec<Finding>) -> Result<String> {
         let (code, problem) = match state {
             State::There => continue,
             State::Outdated => ("hooks.outdated", "calls another program than this one, or an older version"),
+            State::SwitchedOff => ("hooks.not-executable", "may not be run: git passes it over"),
             State::Overwritten => ("hooks.overwritten", "was overwritten: it does not call us any more"),
             State::Missing => ("hooks.missing", "is missing"),
         };

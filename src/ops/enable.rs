@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::git_install::{self, ByHand, Plan};
+use super::git_install::{self, ByHand, Left, Plan};
 use super::{App, Failure, FailureKind, Result, state_file};
 use crate::agents::{self, Agent, FileEdit, InstallOptions};
 use crate::base::file::{self, Durability};
@@ -59,6 +59,12 @@ pub struct Outcome {
     /// Lines for hooks of git that are not ours to edit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub by_hand: Vec<ByHand>,
+    /// Why git runs no hooks here, where it runs none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hooks_off: Option<String>,
+    /// What `disable` does not take away.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<Left>,
     /// Whether this only says what would happen.
     pub dry_run: bool,
 }
@@ -127,6 +133,8 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         agents: chosen.iter().map(|a| a.kind().to_owned()).collect(),
         changes,
         by_hand: hooks.by_hand,
+        hooks_off: hooks.off,
+        left: Vec::new(),
         dry_run: options.dry_run,
     })
 }

@@ -1,8 +1,8 @@
 //! The hooks of git: planned, written, found again, taken out. Chained with what is there, never in place of it.
 //!
-//! A shell script gets our block after its first line. Anything else (another language, a link, a script that is switched
-//! off) is kept aside under another name and called. A hooks folder in the work tree or outside of the repository is only
-//! edited when asked to. What was done is kept in `<common dir>/session/git-hooks`, so that `disable` takes back exactly that.
+//! What a hook holds is [`hook_text`]'s business, what is kept aside [`hook_aside`]'s, where hooks may save
+//! [`git_enabled`]'s. A hooks directory in the work tree or outside of the repository is only edited when asked to. What is
+//! installed is found by looking; the note `<common dir>/session/git-hooks` only says more of how it was before.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -10,63 +10,72 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::enable::Change;
+use super::git_enabled::{self, ADDED, DISABLED, ENABLED};
+use super::git_installed::{State, read_hook, state_of, why_off};
+use super::git_setting::{NOTES, Setting};
+use super::hook_aside::Aside;
+use super::hook_text::{self, has_block, is_bare, with_block, without_block};
 use super::{App, Failure, FailureKind, Result};
 use crate::base::file::{self, Durability};
 use crate::base::{Error as BaseError, RepoPath};
 use crate::engine::local;
+use crate::git::RefName;
 use crate::git::hooks_dir::{self, HooksDir, Place};
-use crate::git::{RefName, config_edit};
 
 /// The hooks and the blocks that are put into them.
-const HOOKS: [(&str, &str); 5] = [
+pub(super) const HOOKS: [(&str, &str); 5] = [
     ("post-commit", include_str!("../../hooks/git/post-commit")),
     ("post-checkout", include_str!("../../hooks/git/post-checkout")),
     ("post-merge", include_str!("../../hooks/git/post-merge")),
     ("post-rewrite", include_str!("../../hooks/git/post-rewrite")),
     ("pre-push", include_str!("../../hooks/git/pre-push")),
 ];
-const BEGIN: &[u8] = b"# git-session: begin";
-const END: &[u8] = b"# git-session: end\n";
-const SHEBANG: &[u8] = b"#!/bin/sh\n";
-const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "mksh", "ash"];
-/// What a hook is called that we keep aside.
-const ASIDE: &str = ".before-session";
-/// What other tools call a hook that they found: pre-commit (which goes on calling it), lefthook (which does not).
-const MOVED: [&str; 2] = [".legacy", ".old"];
-const KEY: &str = "notes.rewriteRef";
 
-/// What `enable` did; the only way to know what `disable` has to take back.
+/// What `enable` did, as far as looking does not tell. May be deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Kept {
+pub(super) struct Kept {
     #[serde(default)]
-    hooks: Vec<KeptHook>,
-    /// Values added to the repository's configuration.
+    pub(super) hooks: Vec<KeptHook>,
+    /// Values that the first version added to the repository's configuration.
     #[serde(default)]
-    config: Vec<(String, String)>,
-    /// Folders that were made.
+    pub(super) config: Vec<(String, String)>,
+    /// Directories that were made.
     #[serde(default)]
-    folders: Vec<PathBuf>,
+    pub(super) folders: Vec<PathBuf>,
+    /// The repository's configuration says where hooks save; the first version had only this note.
+    #[serde(default)]
+    pub(super) marked: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct KeptHook {
+pub(super) struct KeptHook {
     /// Below the common dir, or absolute.
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// Nothing was there before.
-    created: bool,
+    pub(super) created: bool,
     /// What was there is kept aside.
-    aside: bool,
+    pub(super) aside: bool,
 }
 
 /// One hook before and after.
 #[derive(Clone, Debug)]
-struct Edit {
-    path: PathBuf,
-    before: Option<Vec<u8>>,
-    after: Option<Vec<u8>>,
-    /// What is there is kept aside first, or brought back from there.
-    aside: Option<PathBuf>,
-    what: &'static str,
+pub(super) struct Edit {
+    pub(super) path: PathBuf,
+    pub(super) before: Option<Vec<u8>>,
+    pub(super) after: Option<Vec<u8>>,
+    pub(super) step: Step,
+    pub(super) what: &'static str,
+}
+
+/// How a hook comes to its text.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// Written, with this mode where it is given; removed where there is no text.
+    Write(Option<u32>),
+    /// What is at this path is kept aside first.
+    Keep(Aside, PathBuf),
+    /// What is kept at this path comes back.
+    BringBack(Aside, PathBuf),
 }
 
 /// Lines that a person has to add, since the file is not ours to edit.
@@ -78,83 +87,89 @@ pub struct ByHand {
     pub lines: String,
 }
 
+/// What `disable` does not take away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Left {
+    /// The file or directory.
+    pub path: String,
+    /// Why it stays, and what to do.
+    pub why: String,
+}
+
 /// What installing or taking out comes to.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    edits: Vec<Edit>,
-    /// A value to add to, or to take from, the configuration.
-    config: Vec<(String, String)>,
-    kept: Kept,
+    pub(super) edits: Vec<Edit>,
+    pub(super) config: Vec<Setting>,
+    pub(super) kept: Kept,
+    /// Directories that hooks are taken out of.
+    pub(super) dirs: Vec<PathBuf>,
     /// What is left to a person.
     pub by_hand: Vec<ByHand>,
+    /// Why git runs no hooks here.
+    pub off: Option<String>,
+    /// What stays.
+    pub left: Vec<Left>,
 }
 
-/// The state of one hook, for `doctor`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Our block is there.
-    There,
-    /// Our block is there, for another program or of another version.
-    Outdated,
-    /// The file is there, our block is not.
-    Overwritten,
-    /// No such file.
-    Missing,
+/// Whether a name is that of a hook that we install.
+pub fn is_hook(name: &str) -> bool {
+    HOOKS.iter().any(|(hook, _)| *hook == name)
 }
 
 /// Plans what installs the hooks; nothing where all is in place.
 pub fn install(app: &App<'_>, write_hooks: bool) -> Result<Plan> {
     let dir = hooks_dir::find(&app.repo)?;
-    let mut plan = Plan { kept: read_kept(app)?, ..Plan::default() };
+    let mut plan = Plan { kept: read_kept(app)?, off: why_off(app, &dir)?, ..Plan::default() };
+    let of_old = is_of_old(app, &plan.kept)?;
+    plan.kept.marked = true;
     for (name, block) in HOOKS {
         let path = dir.path.join(name);
         let block = block_for(app, block);
-        if dir.place == Place::GitDir || write_hooks {
-            plan.edits.extend(insert(app, &dir, &path, &block, &mut plan.kept)?);
-        } else if state_of(&path, &block)? != State::There {
-            plan.by_hand.push(ByHand { path: shown(app, &path), lines: block });
+        if plan.off.is_some() {
+        } else if dir.place == Place::GitDir || write_hooks {
+            plan.edits.extend(insert(app, &dir, name, &block, &mut plan.kept)?);
+        } else if state_of(&dir, name, &block)? != State::There {
+            let lines = by_hand(app, &dir, &path, name, block)?;
+            plan.by_hand.push(ByHand { path: shown(app, &path), lines });
         }
     }
     if !plan.edits.is_empty() && !dir.path.exists() {
         plan.kept.folders.push(relative(app, &dir.path));
     }
+    let (marks, here) = (git_enabled::marks(app)?, git_enabled::here(app));
+    let mut set = |key, value: String, add| plan.config.push(Setting { key, value, add });
+    if !marks.enabled.contains(&here) {
+        set(ENABLED, here.clone(), true);
+    }
+    if marks.disabled.contains(&here) {
+        set(DISABLED, here, false);
+    }
     let values = app.repo.config.matching("^notes\\.rewriteref$")?;
     if !values.iter().any(|(_, v)| RefName::covers_notes(&v.to_string())) {
-        plan.config.push((KEY.to_owned(), RefName::notes().to_string()));
-    }
-    plan.kept.config.extend(plan.config.iter().cloned());
-    Ok(plan)
-}
-
-/// Plans what takes them out again, wherever they are by now.
-pub fn uninstall(app: &App<'_>) -> Result<Plan> {
-    let kept = read_kept(app)?;
-    let mut plan = Plan { config: kept.config.clone(), kept: kept.clone(), ..Plan::default() };
-    let mut folders = vec![hooks_dir::own(&app.repo)];
-    for hook in &kept.hooks {
-        let folder = absolute(app, &hook.path).parent().map(Path::to_owned);
-        folders.extend(folder);
-    }
-    folders.sort();
-    folders.dedup();
-    for folder in folders {
-        for (name, _) in HOOKS {
-            let path = folder.join(name);
-            let known = kept.hooks.iter().find(|h| absolute(app, &h.path) == path);
-            plan.edits.extend(take_out(&path, known)?);
-            for suffix in MOVED {
-                // What another tool moved out of its way and holds nothing of others was ours.
-                let moved = known.map(|k| KeptHook { aside: false, created: true, ..k.clone() });
-                plan.edits.extend(take_out(&folder.join(format!("{name}{suffix}")), moved.as_ref())?);
-            }
-        }
+        set(NOTES, RefName::notes().to_string(), true);
+        set(ADDED, RefName::notes().to_string(), true);
+    } else if marks.added.is_empty() && marks.enabled.is_empty() && of_old {
+        set(ADDED, RefName::notes().to_string(), true);
     }
     Ok(plan)
 }
 
-/// Whether any of it is installed.
-pub fn is_installed(app: &App<'_>) -> bool {
-    read_kept(app).is_ok_and(|kept| !kept.hooks.is_empty())
+/// Whether the first version added the value of `notes.rewriteRef` that is there: it noted that, and where the note is gone
+/// its lines in a hook tell.
+fn is_of_old(app: &App<'_>, kept: &Kept) -> Result<bool> {
+    if *kept != (Kept { marked: kept.marked, ..Kept::default() }) {
+        return Ok(kept.config.iter().any(|(key, _)| key == NOTES));
+    }
+    let own = hooks_dir::own(&app.repo);
+    let has_lines = HOOKS.iter().any(|(name, _)| read_hook(&own.join(name)).is_some_and(|bytes| has_block(&bytes)));
+    let ours = RefName::notes().to_string();
+    Ok(has_lines && app.repo.config.own(NOTES)?.iter().any(|value| *value == ours))
+}
+
+/// Whether there is the note of an installation by the first version, which marked nothing.
+pub fn is_noted(app: &App<'_>) -> bool {
+    read_kept(app).is_ok_and(|kept| kept != Kept::default() && !kept.marked)
 }
 
 /// The hooks that were written into the work tree.
@@ -162,19 +177,6 @@ pub fn in_work_tree(app: &App<'_>) -> Result<Vec<RepoPath>> {
     let Ok(root) = app.repo.work_dir() else { return Ok(Vec::new()) };
     let hooks = read_kept(app)?.hooks;
     Ok(hooks.iter().filter_map(|h| RepoPath::below(root, &absolute(app, &h.path)).ok()).collect())
-}
-
-/// Where git looks for hooks now, and each hook with its state there; none where nothing was installed.
-pub fn states(app: &App<'_>) -> Result<(HooksDir, Vec<(PathBuf, State)>)> {
-    let dir = hooks_dir::find(&app.repo)?;
-    let mut states = Vec::new();
-    if is_installed(app) {
-        for (name, block) in HOOKS {
-            let path = dir.path.join(name);
-            states.push((path.clone(), state_of(&path, &block_for(app, block))?));
-        }
-    }
-    Ok((dir, states))
 }
 
 impl Plan {
@@ -186,35 +188,26 @@ impl Plan {
             .map(|e| Change {
                 agent: "git".to_owned(),
                 path: shown(app, &e.path),
-                change: match (&e.before, &e.after) {
-                    (None, _) => "created",
-                    (Some(_), None) if e.aside.is_none() => "removed",
+                change: match (&e.before, &e.after, &e.step) {
+                    (None, _, Step::Write(_)) => "created",
+                    (Some(_), None, Step::Write(_)) => "removed",
                     _ => "changed",
                 },
                 what: e.what.to_owned(),
                 bytes: (e.before.clone(), e.after.clone()),
             })
             .collect();
-        let config = app.repo.common_dir.join("config");
-        for (key, value) in &self.config {
-            let before = file::read_optional(&config)?.unwrap_or_default();
-            let line = format!("[notes]\n\trewriteRef = {value}\n");
-            let (without, with) = (
-                String::from_utf8_lossy(&before).replace(&line, "").into_bytes(),
-                [before.as_slice(), line.as_bytes()].concat(),
-            );
-            let is_set = without != before;
+        let mut before = file::read_optional(&app.repo.common_dir.join("config"))?.unwrap_or_default();
+        for setting in &self.config {
+            let after = setting.in_text(&before);
             changes.push(Change {
                 agent: "git".to_owned(),
                 path: ".git/config".to_owned(),
                 change: "changed",
-                what: if is_set {
-                    format!("{key}={value}: taken out")
-                } else {
-                    format!("{key}={value}: links follow amended and rebased commits")
-                },
-                bytes: (Some(before), Some(if is_set { without } else { with })),
+                what: setting.told(),
+                bytes: (Some(before), Some(after.clone())),
             });
+            before = after;
         }
         Ok(changes)
     }
@@ -227,32 +220,25 @@ impl Plan {
         write_kept(app, &self.kept)?;
         for edit in &self.edits {
             let folder = edit.path.parent().unwrap_or(Path::new("/"));
-            std::fs::create_dir_all(folder).map_err(BaseError::io("create the folder", folder))?;
-            if let Some(aside) = &edit.aside {
-                // A second name first: at no moment is the hook gone.
-                std::fs::hard_link(&edit.path, aside).map_err(BaseError::io("keep aside", &edit.path))?;
-            }
-            let mode = (edit.aside.is_some() || edit.before.is_none()).then_some(0o755);
-            write_hook(edit, mode)?;
+            std::fs::create_dir_all(folder).map_err(BaseError::io("create the directory", folder))?;
+            edit.apply()?;
         }
-        for (key, value) in &self.config {
-            config_edit::add(&app.repo, key, value)?;
-        }
-        Ok(())
+        self.configure(app)
     }
 
     /// Takes out.
     pub fn apply_uninstall(&self, app: &App<'_>) -> Result<()> {
         for edit in &self.edits {
-            match &edit.aside {
-                Some(aside) => {
-                    std::fs::rename(aside, &edit.path).map_err(BaseError::io("bring back", &edit.path))?;
-                }
-                None => write_hook(edit, None)?,
+            edit.apply()?;
+        }
+        for dir in &self.dirs {
+            for aside in HOOKS.iter().filter_map(|(name, _)| Aside::of(&dir.join(name))) {
+                aside.forget()?;
             }
         }
-        for (key, value) in &self.config {
-            config_edit::remove(&app.repo, key, value)?;
+        self.configure(app)?;
+        if self.dirs.is_empty() {
+            return Ok(());
         }
         for folder in &self.kept.folders {
             // Another tool may have put something there.
@@ -260,156 +246,124 @@ impl Plan {
         }
         write_kept(app, &Kept::default())
     }
+
+    fn configure(&self, app: &App<'_>) -> Result<()> {
+        self.config.iter().try_for_each(|setting| setting.apply(app))
+    }
 }
 
-fn write_hook(edit: &Edit, mode: Option<u32>) -> Result<()> {
-    match &edit.after {
-        Some(bytes) => Ok(file::write_atomic(&edit.path, bytes, mode, Durability::Process)?),
-        None => Ok(file::remove_optional(&edit.path).map(drop)?),
+impl Edit {
+    fn apply(&self) -> Result<()> {
+        match (&self.step, &self.after) {
+            (Step::Write(mode), Some(bytes)) => {
+                file::write_atomic(&self.path, bytes, *mode, Durability::Process)?;
+            }
+            (Step::Write(_), None) => {
+                file::remove_optional(&self.path)?;
+            }
+            (Step::Keep(aside, from), text) => aside.keep(from, text.as_deref().unwrap_or_default())?,
+            (Step::BringBack(aside, from), text) => {
+                aside.bring_back(from)?;
+                // One that was switched off while it held our lines.
+                if let Some(text) = text.as_ref().filter(|_| read_hook(&self.path).is_some_and(|b| has_block(&b))) {
+                    file::write_atomic(&self.path, text, None, Durability::Process)?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
 /// What puts the block into one hook; notes in `kept` what was there.
-fn insert(app: &App<'_>, dir: &HooksDir, path: &Path, block: &str, kept: &mut Kept) -> Result<Option<Edit>> {
+fn insert(app: &App<'_>, dir: &HooksDir, name: &str, block: &str, kept: &mut Kept) -> Result<Option<Edit>> {
+    let path = dir.path.join(name);
+    let noted = relative(app, &path);
+    let was_created = kept.hooks.iter().any(|h| h.path == noted && h.created);
     let mut note = |created, aside| {
-        let path = relative(app, path);
-        kept.hooks.retain(|h| h.path != path);
-        kept.hooks.push(KeptHook { path, created, aside });
+        kept.hooks.retain(|h| h.path != noted);
+        kept.hooks.push(KeptHook { path: noted.clone(), created, aside });
     };
-    let what = if path.ends_with("pre-push") {
+    let what = if name == "pre-push" {
         "a hook of git: no branch that reaches a checkpoint is pushed"
     } else {
         "a hook of git: commits make checkpoints"
     };
+    let is_own = dir.path == hooks_dir::own(&app.repo);
+    let created = if is_own { hook_text::created(name) } else { hook_text::SHEBANG.to_vec() };
+    let write =
+        |before, after, mode| Edit { path: path.clone(), before, after: Some(after), step: Step::Write(mode), what };
     let Ok(meta) = path.symlink_metadata() else {
         note(true, false);
-        let after = Some([SHEBANG, block.as_bytes()].concat());
-        return Ok(Some(Edit { path: path.to_owned(), before: None, after, aside: None, what }));
+        return Ok(Some(write(None, with_block(&created, block), Some(0o755))));
     };
-    let before = file::read_optional(path)?;
+    let aside = Aside::of(&path);
+    let before = read_hook(&path);
     let bytes = before.clone().unwrap_or_default();
-    // husky runs its files by `sh`, whatever their mode.
-    let runs = meta.permissions().mode() & 0o111 != 0 || dir.place != Place::GitDir;
-    if meta.is_file() && runs && is_shell(&bytes) {
-        let after = with_block(&without_block(&bytes), block);
+    let rest = without_block(&bytes);
+    let runs = hook_text::runs(dir, meta.permissions().mode());
+    let calls = aside.as_ref().is_some_and(|aside| aside.is_calling(&rest));
+    if meta.is_file() && has_block(&bytes) && (calls || is_bare(&rest, name)) {
+        let (text, step) = match aside {
+            Some(aside) if calls => {
+                let of_old = aside.found().filter(|at| *at != aside.kept).map(Path::to_owned);
+                let text = aside.calling();
+                (text, of_old.map_or(Step::Write(Some(0o755)), |from| Step::Keep(aside, from)))
+            }
+            _ => (if was_created { created } else { rest }, Step::Write(Some(0o755))),
+        };
+        let after = with_block(&text, block);
+        if after == bytes && runs && matches!(step, Step::Write(_)) {
+            return Ok(None);
+        }
+        return Ok(Some(Edit { step, ..write(before, after, None) }));
+    }
+    if meta.is_file() && runs && before.is_some() && (dir.by_sh || hook_text::takes_block(&rest)) {
+        let after = with_block(&rest, block);
         if after == bytes {
             return Ok(None);
         }
         if !has_block(&bytes) {
             note(false, false);
         }
-        return Ok(Some(Edit { path: path.to_owned(), before, after: Some(after), aside: None, what }));
+        return Ok(Some(write(before, after, None)));
     }
-    let aside = named_aside(path);
-    if aside.symlink_metadata().is_ok() {
-        let message = format!("cannot keep {} aside: {} is in the way", path.display(), aside.display());
+    let Some(aside) = aside else {
+        let message = format!("cannot keep {} aside: its directory has no name", path.display());
         return Err(Failure::new(FailureKind::Refused, "hooks.aside", message)
-            .hint("Move that file away, or leave git's hooks out with --no-git-hooks."));
-    }
+            .hint("Leave git's hooks out with --no-git-hooks."));
+    };
+    aside.must_be_free()?;
     note(false, true);
-    let after = Some(with_block(&calling(path), block));
+    let after = with_block(&aside.calling(), block);
     let what = "a hook of git, calling the one that was there";
-    Ok(Some(Edit { path: path.to_owned(), before, after, aside: Some(aside), what }))
+    Ok(Some(Edit { step: Step::Keep(aside, path.clone()), what, ..write(before, after, None) }))
 }
 
-/// What takes the block out of one hook again.
-fn take_out(path: &Path, known: Option<&KeptHook>) -> Result<Option<Edit>> {
-    let aside = named_aside(path);
-    let keeps = known.is_some_and(|k| k.aside) && aside.symlink_metadata().is_ok();
-    let before = match path.symlink_metadata() {
-        Ok(meta) if meta.is_file() => file::read_optional(path)?,
-        _ => None,
-    };
-    let what = "git's hook as it was before";
-    let rest = before.as_deref().map(without_block);
-    // Our own file with nothing of others in it, or nothing at all: what was there comes back.
-    if keeps && rest.as_ref().is_none_or(|r| *r == calling(path)) {
-        let after = file::read_optional(&aside)?;
-        return Ok(Some(Edit { path: path.to_owned(), before, after, aside: Some(aside), what }));
+/// What a person is given for one hook.
+fn by_hand(app: &App<'_>, dir: &HooksDir, path: &Path, name: &str, block: String) -> Result<String> {
+    let takes = path.symlink_metadata().is_err()
+        || dir.by_sh
+        || read_hook(path).is_some_and(|bytes| hook_text::takes_block(&without_block(&bytes)));
+    if takes {
+        return Ok(block);
     }
-    let Some((bytes, rest)) = before.clone().zip(rest) else { return Ok(None) };
-    if !has_block(&bytes) {
-        return Ok(None);
-    }
-    let is_bare = known.is_some_and(|k| k.created) && rest == SHEBANG;
-    Ok(Some(Edit { path: path.to_owned(), before, after: (!is_bare).then_some(rest), aside: None, what }))
+    let program = program(app);
+    Ok(format!(
+        "# Not a shell script that lines can be put into: have it run this, with what it was given to read.\n\
+         {program} hook git {name} \"$@\"\n"
+    ))
 }
 
-fn named_aside(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(ASIDE);
-    path.with_file_name(name)
+fn program(app: &App<'_>) -> String {
+    format!("'{}'", app.program.to_str().unwrap_or("git-session").replace('\'', "'\\''"))
 }
 
-/// A script that only calls the hook that is kept aside.
-fn calling(path: &Path) -> Vec<u8> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let kept = format!("\"${{0%/*}}/{name}{ASIDE}\"");
-    format!("#!/bin/sh\n\n# The hook that was here before.\n[ ! -x {kept} ] || exec {kept} \"$@\"\n").into_bytes()
-}
-
-fn block_for(app: &App<'_>, block: &str) -> String {
-    let program = app.program.to_str().unwrap_or("git-session");
-    block.replace("@PROGRAM@", &format!("'{}'", program.replace('\'', "'\\''")))
-}
-
-fn state_of(path: &Path, block: &str) -> Result<State> {
-    let Some(bytes) = file::read_optional(path)? else { return Ok(State::Missing) };
-    if bytes.windows(block.len()).any(|w| w == block.as_bytes()) {
-        return Ok(State::There);
-    }
-    if has_block(&bytes) {
-        return Ok(State::Outdated);
-    }
-    // pre-commit goes on calling what it found.
-    let moved = file::read_optional(&path.with_extension("legacy"))?.unwrap_or_default();
-    Ok(if has_block(&moved) { State::There } else { State::Overwritten })
-}
-
-/// Where our block begins and ends.
-fn block_in(bytes: &[u8]) -> Option<(usize, usize)> {
-    let find = |from: usize, needle: &[u8]| {
-        let at = |at: &usize| bytes[*at..].starts_with(needle) && (*at == 0 || bytes[at - 1] == b'\n');
-        (from..bytes.len()).find(at)
-    };
-    let start = find(0, BEGIN)?;
-    Some((start, find(start, END)? + END.len()))
-}
-
-fn has_block(bytes: &[u8]) -> bool {
-    block_in(bytes).is_some()
-}
-
-fn without_block(bytes: &[u8]) -> Vec<u8> {
-    match block_in(bytes) {
-        Some((start, end)) => [&bytes[..start], &bytes[end..]].concat(),
-        None => bytes.to_vec(),
-    }
-}
-
-/// The block comes after the first line where that names the shell, so that an `exit` cannot come before it.
-fn with_block(bytes: &[u8], block: &str) -> Vec<u8> {
-    let at = if bytes.starts_with(b"#!") {
-        bytes.iter().position(|b| *b == b'\n').map_or(bytes.len(), |at| at + 1)
-    } else {
-        0
-    };
-    let newline: &[u8] = if at > 0 && bytes[at - 1] != b'\n' { b"\n" } else { b"" };
-    [&bytes[..at], newline, block.as_bytes(), &bytes[at..]].concat()
-}
-
-/// Whether a shell of the Bourne kind runs this. git runs a text without a first line of that sort by `sh`.
-fn is_shell(bytes: &[u8]) -> bool {
-    let Some(line) = bytes.strip_prefix(b"#!") else { return !bytes.contains(&0) };
-    let line = String::from_utf8_lossy(line.split(|b| *b == b'\n').next().unwrap_or_default()).into_owned();
-    let mut words = line.split_ascii_whitespace().map(|w| w.rsplit('/').next().unwrap_or(w));
-    let first = words.next().unwrap_or_default();
-    let shell = if first == "env" { words.find(|w| !w.starts_with('-')).unwrap_or_default() } else { first };
-    SHELLS.contains(&shell)
+pub(super) fn block_for(app: &App<'_>, block: &str) -> String {
+    block.replace("@PROGRAM@", &program(app))
 }
 
 /// A path as people know it.
-fn shown(app: &App<'_>, path: &Path) -> String {
+pub(super) fn shown(app: &App<'_>, path: &Path) -> String {
     if let Ok(below) = path.strip_prefix(&app.repo.common_dir) {
         return format!(".git/{}", below.display());
     }
@@ -421,7 +375,7 @@ fn relative(app: &App<'_>, path: &Path) -> PathBuf {
     path.strip_prefix(&app.repo.common_dir).unwrap_or(path).to_owned()
 }
 
-fn absolute(app: &App<'_>, path: &Path) -> PathBuf {
+pub(super) fn absolute(app: &App<'_>, path: &Path) -> PathBuf {
     app.repo.common_dir.join(path)
 }
 
@@ -429,7 +383,7 @@ fn kept_path(app: &App<'_>) -> PathBuf {
     app.repo.common_dir.join("session").join("git-hooks")
 }
 
-fn read_kept(app: &App<'_>) -> Result<Kept> {
+pub(super) fn read_kept(app: &App<'_>) -> Result<Kept> {
     let bytes = file::read_optional(&kept_path(app))?;
     Ok(bytes.and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default())
 }
@@ -447,29 +401,6 @@ fn write_kept(app: &App<'_>, kept: &Kept) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn shells_are_told_from_other_languages() {
-        for shell in
-            ["#!/bin/sh\n", "#!/usr/bin/env bash\n", "#!/bin/bash -e\n", "#! /usr/bin/env -S zsh -f\n", "ls\n", ""]
-        {
-            assert!(is_shell(shell.as_bytes()), "{shell:?}");
-        }
-        for other in ["#!/usr/bin/env python3\n", "#!/usr/bin/fish\n", "#!\n", "\u{7f}ELF\0"] {
-            assert!(!is_shell(other.as_bytes()), "{other:?}");
-        }
-    }
-
-    #[test]
-    fn a_block_goes_in_after_the_first_line_and_out_without_a_trace() {
-        let block = format!("{}\nx\n{}", "# git-session: begin", "# git-session: end\n");
-        for script in ["#!/bin/sh\nexit 0\n", "exit 0\n", "#!/bin/sh\n", "", "#!/bin/sh\nno end"] {
-            let with = with_block(script.as_bytes(), &block);
-            assert!(has_block(&with) && !has_block(script.as_bytes()));
-            assert_eq!(without_block(&with), script.as_bytes(), "{script:?}");
-            assert_eq!(with_block(&without_block(&with), &block), with);
-        }
-    }
 
     #[test]
     fn every_block_can_be_found_again() {

@@ -108,7 +108,7 @@ pub fn run(app: &App<'_>) -> Result<Outcome> {
     let log = crate::base::file::read_optional(&app.repo.common_dir.join("session/log/hooks.log"))?;
     let last_problem = log.and_then(|bytes| String::from_utf8_lossy(&bytes).lines().last().map(str::to_owned));
     let mut enabled = super::enable::enabled_agents(app)?;
-    enabled.extend(super::git_install::is_installed(app).then(|| "git".to_owned()));
+    enabled.extend(super::git_installed::is_installed(app)?.then(|| "git".to_owned()));
     Ok(Outcome {
         state: match (&tip, life) {
             (None, _) => "none",

@@ -58,6 +58,8 @@ fn hooks_that_are_gone_overwritten_or_elsewhere_are_found_and_enable_puts_them_b
     let _on = repo.session(["enable"]).success();
     assert_eq!(codes(&repo), [""; 0]);
     repo.git(["config", "core.hooksPath", "elsewhere"]);
+    assert_eq!(codes(&repo), ["hooks.off"], "no such directory: git runs none");
+    fs::create_dir(repo.at("elsewhere")).expect("makes it");
     assert_eq!(codes(&repo), ["hooks.missing"; 5]);
     repo.git(["config", "--unset", "core.hooksPath"]);
     let _off = repo.session(["disable"]).success();

@@ -1,7 +1,7 @@
 //! git's hooks beside those of others: theirs run as before, ours run too, and `disable` leaves every byte as it was.
 //!
 //! husky, lefthook and pre-commit are tried for real where `SESSION_TEST_TOOLS`, else `target/hooktools` (`.ci/run` installs
-//! them there), is a folder with `node_modules/.bin` (husky, lefthook) and `venv/bin` (pre-commit).
+//! them there), is a folder with `node_modules/.bin` (husky, lefthook), `husky8/node_modules/.bin` and `venv/bin` (pre-commit).
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -12,11 +12,12 @@ use crate::support::agent::Agent;
 use crate::support::repo::{Shape, TestRepo};
 
 /// All files of a folder with kind, mode and content.
-fn bytes_of(folder: &Path) -> Vec<String> {
+pub fn bytes_of(folder: &Path) -> Vec<String> {
     let mut all: Vec<String> = walkdir::WalkDir::new(folder)
         .into_iter()
+        .map(|entry| entry.expect("walks"))
+        .filter(|entry| !entry.file_name().to_string_lossy().ends_with(".sample"))
         .map(|entry| {
-            let entry = entry.expect("walks");
             let mode = entry.path().symlink_metadata().expect("is there").permissions().mode();
             let content = if entry.path_is_symlink() {
                 format!("{:?}", fs::read_link(entry.path()).expect("reads"))
@@ -60,7 +61,7 @@ fn kinds(log: &Path) -> Vec<(&'static str, String)> {
         (
             "python",
             format!(
-                "#!/usr/bin/env python3\nimport sys, os\nwith open('{log}', 'a') as f:\n    name = os.path.basename(sys.argv[0]).replace('.before-session', '')\n    f.write(' '.join([name] + sys.argv[1:]) + '\\n' + sys.stdin.read())\n"
+                "#!/usr/bin/env python3\nimport sys, os\nwith open('{log}', 'a') as f:\n    name = os.path.basename(sys.argv[0])\n    f.write(' '.join([name] + sys.argv[1:]) + '\\n' + sys.stdin.read())\n"
             ),
         ),
     ]
@@ -224,7 +225,12 @@ fn a_folder_that_is_not_this_clones_alone_is_edited_only_when_asked() {
         let _on = repo.session(["enable", "--write-hooks"]).success();
         repo.git(["commit", "-q", "--allow-empty", "-m", "y"]);
         assert_head_is_linked(&repo, "written when asked");
-        let _off = repo.session(["disable"]).success();
+        let written = bytes_of(&folder);
+        let off = repo.session(["disable"]).success();
+        if outside {
+            assert!(off.stderr.contains("shared-hooks") && bytes_of(&folder) == written, "others may use it: {off}");
+            let _off = repo.session(["disable", "--write-hooks"]).success();
+        }
         assert_eq!((bytes_of(&folder), state(&repo)), before, "outside: {outside}");
     }
 }
@@ -264,8 +270,12 @@ fn the_lines_that_are_printed_do_what_is_promised_where_a_person_puts_them() {
 fn tool(name: &str) -> Option<(PathBuf, String)> {
     let usual = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/hooktools");
     let top = std::env::var_os("SESSION_TEST_TOOLS").map_or_else(usual, PathBuf::from);
-    let folders = [top.join("node_modules/.bin"), top.join("venv/bin")];
-    let found = folders.into_iter().find(|folder| folder.join(name).exists());
+    // Two versions of one tool cannot be installed in one place.
+    let (folders, program) = match name {
+        "husky8" => (vec![top.join("husky8/node_modules/.bin")], "husky"),
+        name => (vec![top.join("node_modules/.bin"), top.join("venv/bin")], name),
+    };
+    let found = folders.into_iter().find(|folder| folder.join(program).exists());
     let Some(folder) = found else {
         eprintln!("SKIPPED: {name} is not installed (SESSION_TEST_TOOLS)");
         return None;
@@ -413,6 +423,23 @@ fn beside_husky() {
     let out = plain.session(["enable"]).success();
     assert!(out.stderr.contains(".husky/post-commit") && !out.stderr.contains(".husky/_/"), "{out}");
     beside("husky", Some(&path), &set_up, &["enable", "--write-hooks"]);
+}
+
+#[test]
+fn beside_husky_of_version_8() {
+    let Some((folder, path)) = tool("husky8") else { return };
+    let set_up = |repo: &TestRepo| {
+        run(repo, &folder.join("husky"), &["install"]);
+        for name in NAMES {
+            run(repo, &folder.join("husky"), &["add", &format!(".husky/{name}"), &note(repo, name)]);
+        }
+    };
+    let mut plain = repo(Shape::PLAIN, false);
+    plain.sandbox.set("PATH", path.clone());
+    set_up(&plain);
+    let out = plain.session(["enable"]).success();
+    assert!(out.stderr.contains(".husky/post-commit"), "{out}");
+    beside("husky 8", Some(&path), &set_up, &["enable", "--write-hooks"]);
 }
 
 /// A tool that is installed over ours: found, and as `doctor` says, `enable` once more makes both run.

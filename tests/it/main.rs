@@ -22,6 +22,8 @@ mod forked_turns;
 mod format;
 mod git_hooks;
 mod git_hooks_chained;
+mod git_hooks_kept;
+mod git_hooks_where;
 mod hook_cost;
 mod hook_places;
 mod hostile_text;

@@ -8,6 +8,7 @@ use crate::features::patch::{FileDiff, Side};
 use crate::git::FileMode;
 use crate::ops::Result;
 use crate::ops::enable::{self, Outcome};
+use crate::ops::git_installed::HOW_TO_SWITCH_ON;
 
 /// Install into your agents, so that every turn is saved
 ///
@@ -54,6 +55,10 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
     context.show("enable", &outcome, |ui, o| {
         tell(ui, o, "Everything is in place already.");
         tell_by_hand(ui, o);
+        if let Some(why) = &o.hooks_off {
+            ui.warning(&format!("{why}; commits make no checkpoints"));
+            ui.hint(HOW_TO_SWITCH_ON);
+        }
         if !o.dry_run && !o.changes.is_empty() {
             ui.note("The agent's turns are saved here from its next start. `session log` shows them; `session disable` undoes this.");
         }

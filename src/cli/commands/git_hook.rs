@@ -12,7 +12,7 @@ use crate::cli::context::{open, repo_env};
 use crate::cli::{Context, Env};
 use crate::git::Oid;
 use crate::ops::git_hook::{self, Event, Outcome, Task};
-use crate::ops::{App, Caller, Result, hook, pre_push};
+use crate::ops::{App, Caller, Result, git_enabled, hook, pre_push};
 
 /// Handles one hook; the exit code.
 pub fn run(context: &mut Context, words: &[String]) -> u8 {
@@ -33,7 +33,7 @@ pub fn run(context: &mut Context, words: &[String]) -> u8 {
             return 0;
         }
     };
-    if hook::is_off(&app).unwrap_or(false) {
+    if hook::is_off(&app).unwrap_or(false) || !git_enabled::is_on(&app).unwrap_or(false) {
         return 0;
     }
     if name == "pre-push" {
