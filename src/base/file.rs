@@ -13,6 +13,9 @@ use super::{Error, Result};
 /// How names of temporary files begin.
 pub const TEMP_PREFIX: &str = ".session-tmp-";
 
+/// Bytes that are read at a time of what may be large.
+pub const PIECE: usize = 64 * 1024;
+
 /// How sure a write must be once it returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {

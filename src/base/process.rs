@@ -116,6 +116,57 @@ impl Run {
         })
     }
 
+    /// Runs to the end without input and gives standard output to `put` as it comes; what is returned has none. Where `put`
+    /// fails, the child is stopped.
+    ///
+    /// # Errors
+    /// Those of [`Self::output`]; what `put` says.
+    pub fn stream<E: From<Error>>(
+        &self,
+        put: &mut dyn FnMut(&[u8]) -> std::result::Result<(), E>,
+    ) -> std::result::Result<Output, E> {
+        let name = self.program.to_string_lossy().into_owned();
+        let fail = |problem: String| Error::Child { program: name.clone(), problem };
+        let mut command = self.command();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        SPAWNED.fetch_add(1, Ordering::Relaxed);
+        let mut child = command.spawn().map_err(|e| fail(format!("cannot be started: {e}")))?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let mut given = Ok(());
+        let ended = std::thread::scope(|scope| {
+            let err = scope.spawn(move || {
+                let mut bytes = Vec::new();
+                stderr.map_or(Ok(0), |mut p| p.read_to_end(&mut bytes)).map(|_| bytes)
+            });
+            // The deadline holds while the output is read, too.
+            let child = &mut child;
+            let (stop, stopped) = std::sync::mpsc::channel();
+            let ended = scope.spawn(move || wait_or_stop(child, self.deadline, &stopped));
+            if let Some(mut pipe) = stdout {
+                let mut piece = vec![0; super::file::PIECE];
+                loop {
+                    match pipe.read(&mut piece) {
+                        Ok(0) => break,
+                        Ok(read) => given = put(&piece[..read]),
+                        Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                        Err(e) => given = Err(fail(format!("cannot be read from: {e}")).into()),
+                    }
+                    if given.is_err() {
+                        // It has ended by itself where nobody listens any more.
+                        let _ended = stop.send(());
+                        break;
+                    }
+                }
+            }
+            let ended = ended.join().unwrap_or_else(|_| Err("cannot be waited for".to_owned()));
+            let stderr = err.join().ok().and_then(std::result::Result::ok).unwrap_or_default();
+            (ended, stderr)
+        });
+        given?;
+        let (status, stderr) = (ended.0.map_err(fail)?, ended.1);
+        Ok(Output { code: status.code(), stdout: Vec::new(), stderr })
+    }
+
     /// Runs in the foreground with our own input and outputs; the exit code.
     pub fn interactive(&self) -> Result<i32> {
         let name = self.program.to_string_lossy().into_owned();
@@ -166,11 +217,33 @@ impl Run {
     }
 }
 
+/// The same of a child with a group of its own, which is killed also when told to stop.
+fn wait_or_stop(
+    child: &mut Child,
+    deadline: Duration,
+    stop: &std::sync::mpsc::Receiver<()>,
+) -> std::result::Result<std::process::ExitStatus, String> {
+    wait_while(child, deadline, true, &mut |pause| stop.recv_timeout(pause).is_err())
+}
+
 /// Waits for the child; kills it at the deadline, with its group where it has one of its own.
 fn wait(
     child: &mut Child,
     deadline: Duration,
     own_group: bool,
+) -> std::result::Result<std::process::ExitStatus, String> {
+    wait_while(child, deadline, own_group, &mut |pause| {
+        std::thread::sleep(pause);
+        true
+    })
+}
+
+/// Waits while the pause between two looks says to go on.
+fn wait_while(
+    child: &mut Child,
+    deadline: Duration,
+    own_group: bool,
+    rest: &mut dyn FnMut(Duration) -> bool,
 ) -> std::result::Result<std::process::ExitStatus, String> {
     let start = Instant::now();
     let mut pause = Duration::from_micros(200);
@@ -178,7 +251,10 @@ fn wait(
         match child.try_wait() {
             Ok(Some(status)) => return Ok(status),
             Ok(None) if start.elapsed() < deadline => {
-                std::thread::sleep(pause);
+                if !rest(pause) {
+                    kill(child, own_group);
+                    return Err("was stopped".to_owned());
+                }
                 pause = (pause * 2).min(Duration::from_millis(20));
             }
             Ok(None) => {

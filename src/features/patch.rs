@@ -23,8 +23,17 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Side<'a> {
     /// What kind of file.
     pub mode: FileMode,
-    /// Its content; of a symlink its target, of a gitlink `Subproject commit <id>`.
+    /// Its content; of a symlink its target, of a gitlink `Subproject commit <id>`; nothing where it is too large.
     pub bytes: &'a [u8],
+    /// Whether it is too large to be looked into: it counts as binary, and as other content than any.
+    pub is_large: bool,
+}
+
+impl<'a> Side<'a> {
+    /// A side whose content is at hand.
+    pub const fn new(mode: FileMode, bytes: &'a [u8]) -> Self {
+        Self { mode, bytes, is_large: false }
+    }
 }
 
 /// A file before and after; `None` where there is none.
@@ -75,10 +84,10 @@ impl FileDiff<'_> {
 
     /// How many lines came and went; `None` where a side is binary.
     pub fn line_count(&self) -> Option<LineCount> {
-        let (old, new) = (content(self.old), content(self.new));
-        if is_binary(old) || is_binary(new) {
-            return (old == new).then(LineCount::default);
+        if self.is_binary() {
+            return (!self.has_other_content()).then(LineCount::default);
         }
+        let (old, new) = (content(self.old), content(self.new));
         let (old, new) = (split_lines(old), split_lines(new));
         Some(ops(&old, &new).iter().fold(LineCount::default(), |count, op| match op.tag() {
             DiffTag::Equal => count,
@@ -100,10 +109,20 @@ impl FileDiff<'_> {
         }
     }
 
+    fn is_binary(&self) -> bool {
+        [self.old, self.new].into_iter().flatten().any(|side| side.is_large || is_binary(side.bytes))
+    }
+
+    fn has_other_content(&self) -> bool {
+        let is_large = [self.old, self.new].into_iter().flatten().any(|side| side.is_large);
+        is_large || content(self.old) != content(self.new)
+    }
+
     fn parts_of_one_type(&self) -> Vec<(Part, Vec<u8>)> {
         let (old, new) = (content(self.old), content(self.new));
         let modes = (self.old.map(|s| s.mode), self.new.map(|s| s.mode));
-        if old == new && modes.0 == modes.1 {
+        let is_same = !self.has_other_content();
+        if is_same && modes.0 == modes.1 {
             return Vec::new();
         }
         let (a, b) = (quoted(b"a/", self.path), quoted(b"b/", self.path));
@@ -118,12 +137,12 @@ impl FileDiff<'_> {
             (Some(old), None) => header("deleted file mode ", old.octal().as_bytes()),
             (Some(_), Some(_)) | (None, None) => {}
         }
-        if old == new {
+        if is_same {
             return parts;
         }
         let a = if self.old.is_some() { a } else { b"/dev/null".to_vec() };
         let b = if self.new.is_some() { b } else { b"/dev/null".to_vec() };
-        if is_binary(old) || is_binary(new) {
+        if self.is_binary() {
             header("Binary files ", &[&a[..], b" and ", &b, b" differ"].concat());
             return parts;
         }
@@ -237,7 +256,7 @@ mod tests {
     }
 
     fn side(mode: FileMode, bytes: &[u8]) -> Option<Side<'_>> {
-        Some(Side { mode, bytes })
+        Some(Side::new(mode, bytes))
     }
 
     fn shown(name: &str, old: Option<Side<'_>>, new: Option<Side<'_>>) -> String {
@@ -322,6 +341,16 @@ mod tests {
         diff --git a/logo.png b/logo.png
         Binary files a/logo.png and b/logo.png differ
         ");
+    }
+
+    #[test]
+    fn content_that_is_too_large_is_only_named() {
+        let large = Some(Side { mode: FILE, bytes: b"", is_large: true });
+        insta::assert_snapshot!(shown("core", large, large), @"
+        diff --git a/core b/core
+        Binary files a/core and b/core differ
+        ");
+        assert_eq!(FileDiff { path: &path(b"core"), old: large, new: side(FILE, b"") }.line_count(), None);
     }
 
     #[test]

@@ -130,6 +130,21 @@ impl Git {
         let out = self.output()?;
         if out.ok() { Ok(out.stdout) } else { Err(failure(attempted, &out)) }
     }
+    /// Runs; gives standard output to `put` as it comes.
+    ///
+    /// # Errors
+    /// [`super::Error::Git`] where git fails, what `put` was given then not being all; what `put` says, git being stopped.
+    pub fn stream<E>(
+        self,
+        attempted: &str,
+        put: &mut dyn FnMut(&[u8]) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E>
+    where
+        E: From<Error> + From<crate::base::Error>,
+    {
+        let out = self.run.stream(put)?;
+        if out.ok() { Ok(()) } else { Err(failure(attempted, &out).into()) }
+    }
     /// Runs; exit code and both outputs, a failure of git being no error.
     pub fn output(self) -> Result<Output> {
         Ok(self.run.output()?)

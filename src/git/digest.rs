@@ -15,6 +15,37 @@ pub(super) fn id(format: ObjectFormat, kind: &str, content: &[u8]) -> Result<Oid
     }
 }
 
+/// The id of an object whose content comes in pieces.
+pub(super) enum Hasher {
+    Sha1(Sha1),
+    Sha256(Sha256),
+}
+
+impl Hasher {
+    /// For an object of this kind (`blob`) and of so many bytes.
+    pub(super) fn new(format: ObjectFormat, kind: &str, size: u64) -> Self {
+        let header = format!("{kind} {size}\0");
+        match format {
+            ObjectFormat::Sha1 => Self::Sha1(Sha1::new().chain_update(header)),
+            ObjectFormat::Sha256 => Self::Sha256(Sha256::new().chain_update(header)),
+        }
+    }
+
+    pub(super) fn update(&mut self, piece: &[u8]) {
+        match self {
+            Self::Sha1(hasher) => hasher.update(piece),
+            Self::Sha256(hasher) => hasher.update(piece),
+        }
+    }
+
+    pub(super) fn finish(self) -> Result<Oid> {
+        match self {
+            Self::Sha1(hasher) => Oid::from_bytes(&hasher.finalize()),
+            Self::Sha256(hasher) => Oid::from_bytes(&hasher.finalize()),
+        }
+    }
+}
+
 fn of<D: Digest>(header: &str, content: &[u8]) -> Result<Oid> {
     Oid::from_bytes(&D::new().chain_update(header).chain_update(content).finalize())
 }

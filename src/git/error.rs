@@ -34,6 +34,12 @@ pub enum Error {
         /// Which.
         oid: Oid,
     },
+    /// An object needs more memory than there is.
+    #[error("there is not enough memory to read object {oid}")]
+    NoMemory {
+        /// Which.
+        oid: Oid,
+    },
     /// Something stored is not what it should be.
     #[error("damaged: {what}")]
     Damaged {

@@ -3,11 +3,12 @@
 //! before each. Packed ones are libgit2's.
 
 use std::fs::{File, Permissions};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{BufRead, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
+use flate2::bufread::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use git2::ObjectType;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW};
@@ -15,6 +16,7 @@ use rustix::io::Errno;
 
 use super::{Error, ObjectFormat, Oid, Result, digest};
 use crate::base;
+use crate::base::file::PIECE;
 
 /// Longer than any header, which is a type, a space, a number and a NUL.
 const HEADER: usize = 40;
@@ -26,31 +28,140 @@ const USUAL_FILE: usize = 8 * 1024;
 /// Type and content of an object that lies loose in this folder; `None` where it does not.
 ///
 /// # Errors
-/// [`Error::Damaged`] where the file is not what its name says.
+/// [`Error::Damaged`] where the file is not what its name says; [`Error::NoMemory`].
 pub(super) fn read(folder: &Path, format: ObjectFormat, oid: Oid) -> Result<Option<(ObjectType, Vec<u8>)>> {
+    match read_within(folder, format, oid, u64::MAX)? {
+        Loose::Whole(kind, content) => Ok(Some((kind, content))),
+        Loose::Larger | Loose::Elsewhere => Ok(None),
+    }
+}
+
+/// What came of reading an object of limited size.
+pub(super) enum Loose {
+    /// Its type and content.
+    Whole(ObjectType, Vec<u8>),
+    /// It is larger than the limit.
+    Larger,
+    /// It does not lie loose here.
+    Elsewhere,
+}
+
+/// The same of one whose content has at most `most` bytes.
+pub(super) fn read_within(folder: &Path, format: ObjectFormat, oid: Oid, most: u64) -> Result<Loose> {
     let path = place(folder, oid);
-    let file = match read_file(&path) {
+    let file = match read_file(&path, most) {
         Ok(file) => file,
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Loose::Elsewhere),
+        Err(e) if e.kind() == ErrorKind::OutOfMemory => return Err(Error::NoMemory { oid }),
         Err(e) => return Err(base::Error::io("read the object", path)(e).into()),
     };
-    let damaged = |problem: &str| Error::Damaged { what: format!("object {oid}: {problem}") };
-    let mut inflated = Vec::with_capacity(file.len() * 2);
-    flate2::bufread::ZlibDecoder::new(file.as_slice())
-        .read_to_end(&mut inflated)
-        .map_err(|_| damaged("its file is cut off or no object"))?;
-    let (kind, start) = header(&inflated).ok_or_else(|| damaged("its header is wrong"))?;
-    let content = inflated.split_off(start);
-    if digest::id(format, kind.str(), &content)? != oid {
-        return Err(damaged("its content is another one's"));
+    let mut inflating = Inflating::new(oid, file.as_slice())?;
+    if inflating.size > most {
+        return Ok(Loose::Larger);
     }
-    Ok(Some((kind, content)))
+    let size = usize::try_from(inflating.size).map_err(|_| Error::NoMemory { oid })?;
+    let mut content = Vec::new();
+    content.try_reserve_exact(size).map_err(|_| Error::NoMemory { oid })?;
+    inflating.read_rest(&mut content)?;
+    if digest::id(format, inflating.kind.str(), &content)? != oid {
+        return Err(inflating.damaged("its content is another one's"));
+    }
+    Ok(Loose::Whole(inflating.kind, content))
+}
+
+/// The same object, to be read in pieces; its content is not compared with its id.
+///
+/// # Errors
+/// [`Error::Damaged`] where the file does not begin as an object does.
+pub(super) fn open(folder: &Path, oid: Oid) -> Result<Option<Inflating<BufReader<File>>>> {
+    let path = place(folder, oid);
+    match File::open(&path) {
+        Ok(file) => Inflating::new(oid, BufReader::with_capacity(PIECE, file)).map(Some),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => Err(base::Error::io("read the object", path)(e).into()),
+    }
+}
+
+/// An object that is being inflated: its header is read, its content comes next.
+pub(super) struct Inflating<R> {
+    oid: Oid,
+    stream: ZlibDecoder<R>,
+    /// What was inflated behind the header.
+    begun: Vec<u8>,
+    left: u64,
+    pub(super) kind: ObjectType,
+    /// Bytes of the content.
+    pub(super) size: u64,
+}
+
+impl<R: BufRead> Inflating<R> {
+    fn new(oid: Oid, file: R) -> Result<Self> {
+        let mut stream = ZlibDecoder::new(file);
+        let mut begun = vec![0; HEADER];
+        let mut filled = 0;
+        while filled < HEADER {
+            match stream.read(&mut begun[filled..]).map_err(|_| damaged(oid, CUT))? {
+                0 => break,
+                read => filled += read,
+            }
+        }
+        begun.truncate(filled);
+        let (kind, size, start) = header(&begun).ok_or_else(|| damaged(oid, "its header is wrong"))?;
+        begun.drain(..start);
+        Ok(Self { oid, stream, begun, left: size, kind, size })
+    }
+
+    fn damaged(&self, problem: &str) -> Error {
+        damaged(self.oid, problem)
+    }
+
+    /// The next bytes of the content; 0 at its end.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] where there are fewer or more than the header says.
+    pub(super) fn read(&mut self, into: &mut [u8]) -> Result<usize> {
+        let read = if self.begun.is_empty() {
+            self.stream.read(into).map_err(|_| self.damaged(CUT))?
+        } else {
+            let read = self.begun.len().min(into.len());
+            into[..read].copy_from_slice(&self.begun[..read]);
+            self.begun.drain(..read);
+            read
+        };
+        match self.left.checked_sub(read as u64) {
+            Some(left) if read > 0 || left == 0 => self.left = left,
+            _ => return Err(self.damaged("it is not as long as its header says")),
+        }
+        Ok(read)
+    }
+
+    /// All that is left of the content.
+    fn read_rest(&mut self, into: &mut Vec<u8>) -> Result<()> {
+        into.append(&mut self.begun);
+        // One byte more than there should be, so that what is too long is found out and fills no memory.
+        let room = self.size.saturating_add(1) - into.len() as u64;
+        (&mut self.stream).take(room).read_to_end(into).map_err(|_| self.damaged(CUT))?;
+        if into.len() as u64 != self.size {
+            return Err(self.damaged("it is not as long as its header says"));
+        }
+        self.left = 0;
+        Ok(())
+    }
+}
+
+const CUT: &str = "its file is cut off or no object";
+
+fn damaged(oid: Oid, problem: &str) -> Error {
+    Error::Damaged { what: format!("object {oid}: {problem}") }
 }
 
 /// In two system calls less than `std::fs::read`, which asks for the size first: a hook reads dozens of small objects.
-fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+/// Of the file of an object that is larger than `most` not all is read.
+fn read_file(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(USUAL_FILE);
-    File::open(path)?.take(u64::MAX).read_to_end(&mut bytes)?;
+    // zlib makes content that it cannot shrink no longer than this.
+    let longest = most.saturating_add(most / 512).saturating_add(USUAL_FILE as u64);
+    File::open(path)?.take(longest).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -101,12 +212,11 @@ fn place(folder: &Path, oid: Oid) -> PathBuf {
     folder.join(&hex[..2]).join(&hex[2..])
 }
 
-/// The type, and where the content begins, of an object that is as long as it says.
-fn header(object: &[u8]) -> Option<(ObjectType, usize)> {
+/// Type and size of an object, and where its content begins in these first bytes of it.
+fn header(object: &[u8]) -> Option<(ObjectType, u64, usize)> {
     let end = object.iter().take(HEADER).position(|b| *b == 0)?;
     let (kind, size) = std::str::from_utf8(&object[..end]).ok()?.split_once(' ')?;
-    let start = end + 1;
-    (size.parse() == Ok(object.len() - start)).then_some((ObjectType::from_str(kind)?, start))
+    Some((ObjectType::from_str(kind)?, size.parse().ok()?, end + 1))
 }
 
 #[cfg(test)]

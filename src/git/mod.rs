@@ -4,6 +4,7 @@
 //! the repository), refs by libgit2 only in the `files` format and by the git command line otherwise.
 
 mod attributes;
+mod blob_copy;
 pub mod branch_use;
 pub mod caps;
 pub mod cli;

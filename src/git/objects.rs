@@ -8,6 +8,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bstr::BString;
@@ -16,6 +17,7 @@ use rayon::prelude::*;
 
 use super::kept::Kept;
 use super::reader::{Reader, expect_kind, unreadable};
+use super::repo::RepoEnv;
 use super::tree_names::TreeNames;
 use super::{Error, ObjectFormat, Oid, Result, TreeEntry, commit_codec, loose, tree_codec};
 use crate::base::Timestamp;
@@ -84,6 +86,8 @@ pub struct Objects {
     /// The same store again, for other threads.
     others: OnceCell<Vec<git2::Odb<'static>>>,
     pub(super) kept: RefCell<Kept>,
+    large: Mutex<()>,
+    env: RepoEnv,
 }
 
 /// Objects that are worth a second thread.
@@ -107,7 +111,7 @@ impl ObjectFormat {
 }
 
 impl Objects {
-    pub(super) fn new(repo: Rc<git2::Repository>, format: ObjectFormat) -> Self {
+    pub(super) fn new(repo: Rc<git2::Repository>, format: ObjectFormat, env: RepoEnv) -> Self {
         let folder = repo.commondir().join("objects");
         Self {
             repo,
@@ -117,6 +121,8 @@ impl Objects {
             writes: Cell::default(),
             others: OnceCell::new(),
             kept: RefCell::default(),
+            large: Mutex::default(),
+            env,
         }
     }
     /// What was asked through this handle so far.
@@ -267,7 +273,16 @@ impl Objects {
 
     /// What reads objects from any thread, by one at a time.
     pub fn reader(&self) -> Result<Reader<'_>> {
-        Ok(Reader { odb: self.odb()?, others: &[], folder: &self.folder, format: self.format, reads: &self.reads })
+        Ok(Reader {
+            odb: self.odb()?,
+            others: &[],
+            folder: &self.folder,
+            format: self.format,
+            reads: &self.reads,
+            large: &self.large,
+            git_dir: self.repo.path(),
+            env: &self.env,
+        })
     }
 
     /// What reads so many objects: by all threads at once, where that is worth it.

@@ -97,7 +97,7 @@ impl Repo {
                 (Rc::new(objects), Box::new(refs))
             }
         };
-        let objects = Objects::new(objects, caps.object_format);
+        let objects = Objects::new(objects, caps.object_format, env.clone());
         Ok(Self { git_dir, common_dir, work_dir, caps, objects, refs, config, env: env.clone() })
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::rewind::Place;
@@ -10,6 +11,7 @@ use crate::base::progress::Silent;
 use crate::base::{RepoPath, SessionId};
 use crate::engine::history::History;
 use crate::engine::{snapshot, store};
+use crate::features::patch::{FileDiff, Side};
 use crate::git::{FileMode, Oid, tree};
 
 /// What to compare.
@@ -25,27 +27,36 @@ pub struct Options {
     pub paths: Vec<PathBuf>,
 }
 
-/// One side of a file.
-#[derive(Clone, Debug)]
-pub struct Side {
-    /// Mode.
-    pub mode: FileMode,
-    /// Object.
-    pub oid: Oid,
-    /// Content; empty for a gitlink.
-    pub bytes: Vec<u8>,
-}
-
 /// A file that differs.
 #[derive(Clone, Debug)]
-pub struct FileDiff {
+pub struct FileChange {
     /// Which.
     pub path: RepoPath,
     /// Before.
-    pub old: Option<Side>,
+    pub old: Option<(FileMode, Oid)>,
     /// After.
-    pub new: Option<Side>,
+    pub new: Option<(FileMode, Oid)>,
 }
+
+/// A file that differs, and what it held and holds.
+#[derive(Debug)]
+pub struct Contents<'a> {
+    change: &'a FileChange,
+    old: Option<Content>,
+    new: Option<Content>,
+}
+
+#[derive(Debug)]
+struct Content {
+    mode: FileMode,
+    bytes: Vec<u8>,
+    is_large: bool,
+}
+
+/// Files whose contents are read at a time, by all threads; few enough to hold.
+pub const AT_ONCE: usize = 32;
+/// Content of more bytes is only named, whatever `core.bigFileThreshold` says: both sides and their lines are held at once.
+const LARGEST: u64 = 32 << 20;
 
 /// The comparison.
 #[derive(Clone, Debug, Serialize)]
@@ -61,7 +72,7 @@ pub struct Outcome {
     pub trees: (Oid, Oid),
     /// What differs, in the order of paths.
     #[serde(skip)]
-    pub files: Vec<FileDiff>,
+    pub files: Vec<FileChange>,
 }
 
 /// Compares.
@@ -80,16 +91,51 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     };
     let only = moving::paths(app, &options.paths)?;
     let wanted = |path: &RepoPath| only.is_empty() || only.iter().any(|o| path.is_at_or_below(o));
-    let side = |entry: Option<(FileMode, Oid)>| -> Result<Option<Side>> {
-        let Some((mode, oid)) = entry else { return Ok(None) };
-        let bytes = if mode.is_blob() { app.repo.objects.read_blob(oid)? } else { Vec::new() };
-        Ok(Some(Side { mode, oid, bytes }))
-    };
     let mut files = Vec::new();
     for change in tree::diff(&app.repo.objects, old, new)? {
         if wanted(&change.path) {
-            files.push(FileDiff { path: change.path, old: side(change.old)?, new: side(change.new)? });
+            files.push(FileChange { path: change.path, old: change.old, new: change.new });
         }
     }
     Ok(Outcome { session: tip.session.id, from: Place::from(from), to: to.map(Place::from), trees: (old, new), files })
+}
+
+/// Reads what some files held and hold, in parallel.
+///
+/// # Errors
+/// A blob that is missing or damaged.
+pub fn contents<'a>(app: &App<'_>, files: &'a [FileChange]) -> Result<Vec<Contents<'a>>> {
+    let objects = app.repo.objects.reader_of(files.len() * 2)?;
+    let most = app.repo.config.int("core.bigFileThreshold")?.and_then(|n| u64::try_from(n).ok());
+    let most = most.unwrap_or(LARGEST).min(LARGEST);
+    let read = |change: &'a FileChange| -> Result<Contents<'a>> {
+        // Where only the mode differs there is nothing to compare.
+        let is_same = change.old.zip(change.new).is_some_and(|(old, new)| old.1 == new.1);
+        let side = |entry: Option<(FileMode, Oid)>| -> Result<Option<Content>> {
+            let Some((mode, oid)) = entry else { return Ok(None) };
+            let bytes = match mode {
+                _ if is_same => Some(Vec::new()),
+                FileMode::Gitlink => Some(format!("Subproject commit {oid}\n").into_bytes()),
+                _ if objects.blob_size(oid).is_some_and(|size| size > most) => None,
+                _ => Some(objects.blob(oid)?),
+            };
+            Ok(Some(Content { mode, is_large: bytes.is_none(), bytes: bytes.unwrap_or_default() }))
+        };
+        Ok(Contents { change, old: side(change.old)?, new: side(change.new)? })
+    };
+    files.par_iter().map(read).collect()
+}
+
+impl Contents<'_> {
+    /// The comparison of its lines.
+    pub fn diff(&self) -> FileDiff<'_> {
+        let [old, new] = [&self.old, &self.new].map(|content| content.as_ref().map(Content::side));
+        FileDiff { path: &self.change.path, old, new }
+    }
+}
+
+impl Content {
+    fn side(&self) -> Side<'_> {
+        Side { mode: self.mode, bytes: &self.bytes, is_large: self.is_large }
+    }
 }

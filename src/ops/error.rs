@@ -152,6 +152,8 @@ impl From<GitError> for Failure {
             GitError::Unsupported { .. } => Self::new(FailureKind::Refused, "repository.unsupported", message),
             GitError::Missing { .. } => Self::new(FailureKind::Damaged, "object.missing", message)
                 .hint("Nothing was changed. In a partial clone, fetch the object first; else `git fsck` tells more."),
+            GitError::NoMemory { .. } => Self::new(FailureKind::Failed, "memory.short", message)
+                .hint("Nothing is damaged. Run it again where there is more memory."),
             GitError::Damaged { .. } => {
                 Self::new(FailureKind::Damaged, "object.damaged", message).hint("`git fsck` tells more.")
             }

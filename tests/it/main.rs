@@ -33,6 +33,7 @@ mod killed_many;
 mod limits;
 mod listed;
 mod lives;
+mod memory;
 mod odd_repositories;
 mod one_repository;
 mod plain_git;

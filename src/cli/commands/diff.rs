@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
+use rayon::prelude::*;
+
 use crate::cli::Context;
 use crate::cli::args::SessionArg;
 use crate::cli::output::Mode;
 use crate::cli::render::diff::lines;
 use crate::cli::render::stat::{FileStat, diffstat};
-use crate::features::patch::{FileDiff, Side};
-use crate::git::FileMode;
-use crate::ops::{Result, diff};
+use crate::features::patch::FileDiff;
+use crate::ops::{App, Result, diff};
 
 /// Show what differs between two checkpoints, or one and now
 ///
@@ -41,35 +42,16 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
     let app = context.reader(&*progress)?;
     let options = diff::Options { session: args.session.session, from: args.from, to: args.to, paths: args.paths };
     let outcome = diff::run(&app, &options)?;
-    let gitlink = |side: &Option<diff::Side>| {
-        side.as_ref()
-            .filter(|s| s.mode == FileMode::Gitlink)
-            .map(|s| format!("Subproject commit {}\n", s.oid).into_bytes())
-    };
-    let links: Vec<_> = outcome.files.iter().map(|f| (gitlink(&f.old), gitlink(&f.new))).collect();
-    let files: Vec<FileDiff<'_>> = outcome
-        .files
-        .iter()
-        .zip(&links)
-        .map(|(f, (old, new))| FileDiff {
-            path: &f.path,
-            old: side(f.old.as_ref(), old.as_deref()),
-            new: side(f.new.as_ref(), new.as_deref()),
-        })
-        .collect();
-    let stats: Vec<FileStat> = files.iter().map(|f| FileStat { path: f.path.clone(), lines: f.line_count() }).collect();
     if context.ui.mode() == Mode::Json {
-        let listed: Vec<_> = files
-            .iter()
-            .zip(&stats)
-            .map(|(f, s)| {
-                serde_json::json!({
-                    "path": f.path, "added": s.lines.map(|l| l.added), "removed": s.lines.map(|l| l.removed),
-                    "binary": s.lines.is_none(), "patch": String::from_utf8_lossy(&f.patch()),
-                    "old_mode": f.old.map(|o| o.mode.octal()), "new_mode": f.new.map(|n| n.mode.octal()),
-                })
+        let listed = each(&app, &outcome, |file| {
+            let lines = file.line_count();
+            serde_json::json!({
+                "path": file.path, "added": lines.map(|l| l.added), "removed": lines.map(|l| l.removed),
+                "binary": lines.is_none(), "patch": String::from_utf8_lossy(&file.patch()),
+                "old_mode": file.old.map(|o| o.mode.octal()), "new_mode": file.new.map(|n| n.mode.octal()),
             })
-            .collect();
+        });
+        let listed = listed.collect::<Result<Vec<_>>>()?.concat();
         let mut document = serde_json::to_value(&outcome).unwrap_or_default();
         document["files"] = listed.into();
         context.show("diff", &document, |_, _| {});
@@ -80,22 +62,33 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
     let theme = context.ui.theme();
     let coloured = theme != crate::cli::theme::Theme::plain();
     if args.stat {
-        for line in diffstat(&stats, context.ui.width(), &theme) {
+        let stats = each(&app, &outcome, |file| FileStat { path: file.path.clone(), lines: file.line_count() });
+        for line in diffstat(&stats.collect::<Result<Vec<_>>>()?.concat(), context.ui.width(), &theme) {
             context.ui.data_line(&line);
         }
         return Ok(0);
     }
-    for file in &files {
-        if coloured || !context.ui.writes_documents() {
-            lines(file, &theme).iter().for_each(|line| context.ui.data_line(line));
-        } else {
-            // Into a file or a pipe goes the patch itself, byte for byte.
-            context.ui.document(&file.patch());
+    if coloured || !context.ui.writes_documents() {
+        for some in each(&app, &outcome, |file| lines(file, &theme)) {
+            some?.concat().iter().for_each(|line| context.ui.data_line(line));
+        }
+    } else {
+        // Into a file or a pipe goes the patch itself, byte for byte.
+        for some in each(&app, &outcome, |file| file.patch()) {
+            some?.iter().for_each(|patch| context.ui.document(patch));
         }
     }
     Ok(0)
 }
 
-fn side<'a>(side: Option<&'a diff::Side>, link: Option<&'a [u8]>) -> Option<Side<'a>> {
-    side.map(|s| Side { mode: s.mode, bytes: link.unwrap_or(&s.bytes) })
+/// What `of` makes of each file, some at a time: contents are read and compared in parallel, and not held for longer.
+fn each<'a, T: Send>(
+    app: &'a App<'_>,
+    outcome: &'a diff::Outcome,
+    of: impl Fn(&FileDiff<'_>) -> T + Sync + 'a,
+) -> impl Iterator<Item = Result<Vec<T>>> + 'a {
+    outcome.files.chunks(diff::AT_ONCE).map(move |files| {
+        let contents = diff::contents(app, files)?;
+        Ok(contents.par_iter().map(|contents| of(&contents.diff())).collect())
+    })
 }

@@ -81,8 +81,8 @@ pub fn tell(ui: &mut Ui, o: &Outcome, nothing: &str) {
             let (old, new) = (side(&change.bytes.0), side(&change.bytes.1));
             let diff = FileDiff {
                 path: &path,
-                old: old.as_ref().map(|b| Side { mode: FileMode::File, bytes: b }),
-                new: new.as_ref().map(|b| Side { mode: FileMode::File, bytes: b }),
+                old: old.as_ref().map(|b| Side::new(FileMode::File, b)),
+                new: new.as_ref().map(|b| Side::new(FileMode::File, b)),
             };
             lines(&diff, &theme).iter().for_each(|line| ui.data_line(line.replace("dot-git/", ".git/")));
         }

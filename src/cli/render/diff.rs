@@ -37,7 +37,7 @@ mod tests {
 
     fn shown(name: &str, bytes: &[u8]) -> String {
         let path = RepoPath::new(name).expect("a path");
-        let new = Some(Side { mode: FileMode::File, bytes });
+        let new = Some(Side::new(FileMode::File, bytes));
         text(&lines(&FileDiff { path: &path, old: None, new }, &Theme::plain()))
     }
 

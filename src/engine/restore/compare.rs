@@ -9,8 +9,8 @@ use std::fs::File;
 use rustix::fs::Stat;
 
 use super::dirs::{Place, WorkTree, io};
-use super::write::Staged;
-use crate::base::RepoPath;
+use super::write::{Staged, WHOLE};
+use crate::base::{Error as BaseError, RepoPath};
 use crate::engine::Result;
 use crate::engine::Stamps;
 use crate::engine::stat_cache::Stamp;
@@ -97,7 +97,7 @@ impl<'a> Compare<'a> {
         if before.mtime >= moment || before.ctime >= moment {
             return None;
         }
-        let oid = self.objects.format().hash_blob(&self.disk.read(path, &file, before.size).ok()?).ok()?;
+        let oid = self.hash(path, &file, before.size).ok()??;
         (Stamp::of(&rustix::fs::fstat(&file).ok()?) == before).then_some((before, oid))
     }
 
@@ -164,8 +164,18 @@ impl<'a> Compare<'a> {
         if !is_here && self.stamps.vouch_for(path, oid, &Stamp::of(&opened)) {
             return Ok(true);
         }
-        let bytes = self.disk.read(path, &file, seen.size)?;
+        let now = self.hash(path, &file, seen.size)?;
         let after = rustix::fs::fstat(&file).map_err(io("look at", self.disk.on_disk(path)))?;
-        Ok(Stamp::of(&after) == seen && self.objects.format().hash_blob(&bytes)? == oid)
+        Ok(Stamp::of(&after) == seen && now == Some(oid))
+    }
+
+    /// The id of the content of an open file of so many bytes; `None` where it has fewer or more by now.
+    fn hash(&self, path: &RepoPath, mut file: &File, size: u64) -> Result<Option<Oid>> {
+        let format = self.objects.format();
+        if size > WHOLE {
+            let hashed = format.hash_blob_from(&mut file, size);
+            return Ok(hashed.map_err(BaseError::io("read", self.disk.on_disk(path)))?);
+        }
+        Ok(Some(format.hash_blob(&self.disk.read(path, file, size)?)?))
     }
 }

@@ -18,6 +18,9 @@ use crate::engine::stat_cache::Stamp;
 use crate::engine::{Result, TEMP_PREFIX};
 use crate::git::{Error as GitError, FileMode, Oid, Reader, Repo, filters};
 
+/// Blobs of more bytes are copied in pieces, so that memory does not grow with them nor with the number of threads.
+pub(super) const WHOLE: u64 = 1 << 20;
+
 /// Makes the new files of a restore.
 pub(super) struct Writer<'a> {
     pub(super) repo: &'a Repo,
@@ -41,6 +44,15 @@ pub(super) struct Maker<'a> {
     symlinks: bool,
     /// The user and group that this process makes files for.
     ours: (u32, u32),
+}
+
+/// What a new file gets.
+#[derive(Clone, Copy)]
+enum Content<'c> {
+    /// These bytes.
+    Bytes(&'c [u8]),
+    /// A large blob, to be copied in pieces.
+    Blob(Oid),
 }
 
 /// A finished file that waits beside its place. Dropped before it is placed, it is removed.
@@ -130,13 +142,16 @@ impl<'a> Maker<'a> {
         (mode, oid): (FileMode, Oid),
         smudged: Option<&[u8]>,
     ) -> Result<Option<Staged<'a>>> {
-        let blob = if smudged.is_none() { self.objects.blob_checked(oid)? } else { Vec::new() };
-        let content = smudged.unwrap_or(&blob);
+        // A link's target is as short as a path.
+        let most = if mode == FileMode::Symlink { u64::MAX } else { WHOLE };
+        let blob = if smudged.is_none() { self.objects.blob_checked(oid, most)? } else { None };
+        let content = smudged.or(blob.as_deref());
         let Some(folder) = self.disk.make_folder(path.parent().as_ref())? else { return Ok(None) };
         let temp = format!("{TEMP_PREFIX}{}", IdSource::Random.hex12());
         let mut staged =
             Staged { disk: self.disk, temp, path: path.clone(), open: None, stamp: None, replaced: None, placed: true };
         let file = if mode == FileMode::Symlink && self.symlinks {
+            let content = content.unwrap_or_default();
             if content.is_empty() || content.contains(&0) {
                 let what = format!("blob {oid}, the target of the symbolic link {path}");
                 return Err(GitError::Damaged { what }.into());
@@ -145,6 +160,7 @@ impl<'a> Maker<'a> {
             staged.placed = false;
             None
         } else {
+            let content = content.map_or(Content::Blob(oid), Content::Bytes);
             let (file, stamp) = self.write_file(&mut staged, &folder, content, mode == FileMode::Executable)?;
             // Only of a blob itself is known what it will be when it is read again.
             staged.stamp = smudged.is_none().then_some(stamp);
@@ -158,7 +174,7 @@ impl<'a> Maker<'a> {
         &self,
         staged: &mut Staged<'_>,
         folder: &File,
-        content: &[u8],
+        content: Content<'_>,
         executable: bool,
     ) -> Result<(File, Stamp)> {
         let path = &staged.path;
@@ -180,7 +196,13 @@ impl<'a> Maker<'a> {
         let opened = rustix::fs::openat(folder, &staged.temp, flags, Mode::from_raw_mode(at_first));
         let mut file: File = opened.map_err(io("create", self.disk.on_disk(path)))?.into();
         staged.placed = false;
-        file.write_all(content).map_err(BaseError::io("write", self.disk.on_disk(path)))?;
+        let mut put = |bytes: &[u8]| -> Result<()> {
+            Ok(file.write_all(bytes).map_err(BaseError::io("write", self.disk.on_disk(path)))?)
+        };
+        match content {
+            Content::Bytes(bytes) => put(bytes)?,
+            Content::Blob(oid) => self.objects.copy_blob(oid, &mut put)?,
+        }
         let stat = || rustix::fs::fstat(&file).map_err(io("look at", self.disk.on_disk(path)));
         let mut now = stat()?;
         let has_owner = replaced.as_ref().is_none_or(|r| (now.st_uid, now.st_gid) == (r.st_uid, r.st_gid));

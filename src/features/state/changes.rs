@@ -135,7 +135,7 @@ impl Entry {
 }
 
 fn side(content: &Option<(FileMode, Vec<u8>)>) -> Option<Side<'_>> {
-    content.as_ref().map(|(mode, bytes)| Side { mode: *mode, bytes })
+    content.as_ref().map(|(mode, bytes)| Side::new(*mode, bytes))
 }
 
 fn content(objects: &Objects, entry: Option<Entry>) -> Result<Option<(FileMode, Vec<u8>)>> {
