@@ -56,6 +56,10 @@ pub trait Agent: Sync + std::fmt::Debug {
     fn rewrite(&self, bytes: &[u8], how: &Rewrite<'_>) -> Result<Rewritten>;
     /// Where a transcript of that id lies for that working folder, if the agent resumes from files.
     fn transcript_path(&self, env: &AgentEnv, cwd: &Path, native_id: &str) -> Option<PathBuf>;
+    /// The environment of the agent that wrote a transcript, as far as its place tells: it may have folders of its own.
+    fn env_of(&self, env: &AgentEnv, _transcript: &Path) -> AgentEnv {
+        env.clone()
+    }
     /// Finds the transcript of an id wherever the agent may have put it.
     fn find_transcript(&self, env: &AgentEnv, native_id: &str) -> Option<PathBuf>;
     /// Files of subagents that lie beside a transcript: the part of the stream id after `<native-id>.`, and the file.

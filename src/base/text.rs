@@ -4,6 +4,7 @@
 
 pub use super::visible::{Shown, sanitise, sanitise_bytes, sanitise_content, sanitise_lines, tame_json};
 
+use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Columns that the text takes on a terminal.
@@ -35,17 +36,28 @@ pub fn truncate(text: &str, columns: usize) -> String {
     out
 }
 
-/// The first line with anything on it, trimmed, cut to `max` characters at a word where possible. Not sanitised.
+/// The first line with anything on it, trimmed, cut to `max` graphemes at a word where possible. Not sanitised.
 pub fn first_line(text: &str, max: usize) -> String {
     let line = text.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or_default();
-    if line.chars().count() <= max {
-        return line.to_owned();
-    }
-    let cut: String = line.chars().take(max).collect();
+    // A grapheme has at least one byte.
+    let end = if line.len() <= max { None } else { line.grapheme_indices(true).nth(max).map(|(at, _)| at) };
+    let Some(end) = end else { return line.to_owned() };
+    let cut = &line[..end];
     match cut.rfind(' ') {
+        // The cut may fall between two words.
+        _ if line[end..].starts_with(' ') => cut.trim_end().to_owned(),
         Some(at) if at * 2 > cut.len() => cut[..at].trim_end().to_owned(),
-        _ => cut,
+        _ => cut.to_owned(),
     }
+}
+
+/// The text as one word of a shell.
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// `1 file`, `2 files`.
@@ -76,6 +88,9 @@ mod tests {
         assert_eq!(truncate("👩\u{200d}💻👩\u{200d}💻", 3), "👩…");
         assert_eq!(first_line("\n  fix the parser please \n more", 14), "fix the parser");
         assert_eq!(first_line("fix the parser please", 12), "fix the");
+        assert_eq!(first_line("fix the parser please", 7), "fix the");
+        let astronaut = "👩‍🚀";
+        assert_eq!(first_line(&astronaut.repeat(9), 4), astronaut.repeat(4));
     }
 
     #[test]

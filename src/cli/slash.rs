@@ -9,7 +9,7 @@ use clap::Parser as _;
 use super::args::Command;
 use super::output::{ColorChoice, Mode, Ui, UiEnv};
 use super::{Cli, Context, Env, commands, tell};
-use crate::base::text::Shown;
+use crate::base::text::{Shown, sanitise};
 use crate::ops::{Failure, FailureKind, Result};
 
 /// Words that our lines begin with, and the verb that each means.
@@ -29,14 +29,26 @@ const WORDS: &[(&str, &str)] = &[
 /// Those of them that a hook answers without the prefix `session:`; the others are words of the agents' own.
 const ANSWERED: &[&str] = &["rewind", "redo", "fork", "sessions"];
 
-/// The command of a line; `None` where the line is not ours.
+/// What a line of ours asks for.
+#[derive(Debug)]
+pub enum Line {
+    /// To run this.
+    Command(Box<Command>),
+    /// To be told how it is used.
+    Help(String),
+}
+
+/// What a line asks for; `None` where it is not ours.
 ///
 /// # Errors
 /// A line of ours that cannot be read.
-pub fn parse(line: &str) -> Result<Option<Command>> {
+pub fn parse(line: &str) -> Result<Option<Line>> {
     let Some((word, rest)) = split(line) else { return Ok(None) };
     let word = word.strip_prefix("session:").unwrap_or(word);
     let Some((_, verb)) = WORDS.iter().find(|(w, _)| *w == word) else { return Ok(None) };
+    if goes_on(line) {
+        return Err(Failure::new(FailureKind::Usage, "slash.lines", refusal(line)));
+    }
     let mut args = vec!["session".to_owned(), (*verb).to_owned()];
     let words = words(rest)?;
     // A title may be typed without quotes.
@@ -46,10 +58,29 @@ pub fn parse(line: &str) -> Result<Option<Command>> {
     } else {
         args.extend(words);
     }
-    let cli = Cli::try_parse_from(args).map_err(|e| {
-        Failure::new(FailureKind::Usage, "usage", what_is_wrong(&e)).hint(format!("For example: {}", example(verb)))
-    })?;
-    Ok(Some(cli.command))
+    match Cli::try_parse_from(args) {
+        Ok(cli) => Ok(Some(Line::Command(Box::new(cli.command)))),
+        Err(e) if e.kind() == clap::error::ErrorKind::DisplayHelp => Ok(Some(Line::Help(e.render().to_string()))),
+        Err(e) => Err(Failure::new(FailureKind::Usage, "usage", what_is_wrong(&e))
+            .hint(format!("For example: {}", example(verb)))),
+    }
+}
+
+/// Whether more stands below a line. What a terminal pastes may end its lines in any of these.
+fn goes_on(prompt: &str) -> bool {
+    prompt.trim().contains(['\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'])
+}
+
+/// One line that says why nothing was done.
+fn refusal(prompt: &str) -> String {
+    let word = split(prompt).map(|(word, _)| word).unwrap_or_default();
+    format!("/{} has to stand alone in its prompt, and more text follows: nothing was done", sanitise(word))
+}
+
+/// Whether a prompt is for us: it begins with one of our lines.
+pub fn is_ours(prompt: &str) -> bool {
+    let Some((word, _)) = split(prompt) else { return false };
+    ANSWERED.contains(&word) || word.strip_prefix("session:").is_some_and(|w| WORDS.iter().any(|(o, _)| *o == w))
 }
 
 fn what_is_wrong(error: &clap::Error) -> String {
@@ -76,24 +107,28 @@ fn example(verb: &str) -> &'static str {
 
 /// Answers a prompt that is for us, run in a folder; `None` where it is the agent's.
 pub fn answer(env: &Env, prompt: &str) -> Option<Shown> {
-    let (word, _) = split(prompt)?;
-    let ours =
-        ANSWERED.contains(&word) || word.strip_prefix("session:").is_some_and(|w| WORDS.iter().any(|(o, _)| *o == w));
-    if !ours || prompt.trim().lines().count() > 1 {
+    if !is_ours(prompt) {
         return None;
     }
-    let text = Captured::default();
+    if goes_on(prompt) {
+        return Some(Shown::lines(&format!("error: {}", refusal(prompt))));
+    }
+    let said = Captured::default();
     let plain = UiEnv { utf8: true, in_agent: true, ..UiEnv::default() };
-    let ui = Ui::new(Mode::Human, plain, ColorChoice::Never, Box::new(text.clone()), Box::new(text.clone()));
+    let ui = Ui::new(Mode::Human, plain, ColorChoice::Never, Box::new(said.clone()), Box::new(said.clone()));
     let mut context = Context::new(env.clone(), ui);
-    let outcome = parse(prompt).and_then(|command| match command {
-        Some(command) => commands::run(&mut context, command).map(drop),
+    let outcome = parse(prompt).and_then(|line| match line {
+        Some(Line::Command(command)) => commands::run(&mut context, *command).map(drop),
+        Some(Line::Help(help)) => {
+            help.lines().for_each(|line| context.ui.data_line(line));
+            Ok(())
+        }
         None => Ok(()),
     });
     if let Err(failure) = outcome {
         tell(&mut context.ui, &in_agent(failure, prompt));
     }
-    Some(text.take())
+    Some(said.take())
 }
 
 /// In an agent the way out is a line to type there.
@@ -194,6 +229,24 @@ mod tests {
     }
 
     #[test]
+    fn a_line_with_more_below_it_is_ours_and_is_refused_in_one_line() {
+        for prompt in ["/rewind code 3\nand more", "/redo\r$(touch boom)", "/session:save x\u{2028}y", "/fork\n\n a"] {
+            assert!(is_ours(prompt) && goes_on(prompt), "{prompt:?}");
+            let failure = parse(prompt).expect_err("refused");
+            assert!(failure.message.ends_with("nothing was done") && !failure.message.contains('\n'), "{failure}");
+        }
+        assert!(!goes_on(" /rewind code 3 \n\n"));
+        assert!(!is_ours("/rewinding\nx") && !is_ours("/save x\ny") && !is_ours("see\n/rewind"));
+    }
+
+    #[test]
+    fn the_help_of_a_line_is_an_answer() {
+        for line in ["/rewind --help", "/redo -h", "/session:save --help"] {
+            assert!(matches!(parse(line), Ok(Some(Line::Help(help))) if help.contains("--json")), "{line}");
+        }
+    }
+
+    #[test]
     fn every_line_of_ours_is_a_command() {
         for line in [
             "/rewind",
@@ -206,7 +259,7 @@ mod tests {
             "/session:rewind code",
             "/session:save my title",
         ] {
-            assert!(matches!(parse(line), Ok(Some(_))), "{line}");
+            assert!(matches!(parse(line), Ok(Some(Line::Command(_)))), "{line}");
         }
         for line in ["rewind", "/help", "/re wind", "fix /rewind", ""] {
             assert!(matches!(parse(line), Ok(None)), "{line}");

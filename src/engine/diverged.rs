@@ -47,6 +47,11 @@ pub fn fork_id(session: SessionId, first: Oid, nth: u32) -> Result<SessionId> {
     Ok(SessionId::derived(bytes))
 }
 
+/// The label of the fork of a session: the remote's line keeps the label, and every clone gives the fork the same one.
+pub fn label(label: &str, fork: SessionId) -> String {
+    format!("{label}-{}", &fork.to_string()[..4])
+}
+
 /// The fork for one's own line: its id, its tip, and whether its head is there already (from a pull that was cut short).
 ///
 /// # Errors
@@ -71,6 +76,7 @@ fn first_checkpoint(repo: &Repo, own: &Tip, id: SessionId, common: u64) -> Resul
     let old = &own.checkpoint;
     let mut session = own.session.clone();
     session.id = id;
+    session.label = session.label.map(|own| label(&own, id));
     session.lineage = Some(Lineage { parent_session: own.session.id, checkpoint: common, branch: None });
     let blob = objects.write_blob(&codec::encode("session.json", &session)?)?;
     let meta_tree = tree::edit(objects, old.meta_tree, vec![(layout::session()?, Some((FileMode::File, blob)))])?;

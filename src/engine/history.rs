@@ -62,9 +62,10 @@ impl History {
         std::iter::successors(Some(from), move |c| self.live_previous(c, half))
     }
 
-    /// The one before on the live line.
+    /// The one before on the live line. A move of some paths leaves the rest of the code where it was.
     pub fn live_previous(&self, checkpoint: &Checkpoint, half: Half) -> Option<&Checkpoint> {
         match checkpoint.movement {
+            Some(m) if m.picked && half == Half::Code => self.before(checkpoint),
             Some(m) if checkpoint.kind.is_move() && half.is_moved_by(m.mode) => self.number(m.target),
             _ => self.before(checkpoint),
         }

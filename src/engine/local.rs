@@ -85,6 +85,20 @@ pub struct Native {
     /// The file's inode when it was last stored; another one means that the agent wrote it anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inode: Option<u64>,
+    /// The session commit from which `resume` wrote the file, until an agent goes on with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumes: Option<String>,
+}
+
+/// What is cached of all agents' ids, with those of them that stand as they are in a file's name.
+pub fn natives(repo: &Repo) -> Result<Vec<(String, Native)>> {
+    let mut found = Vec::new();
+    for path in entries(&repo.common_dir.join("session").join("native"))? {
+        let known = file::read_optional(&path)?.and_then(|b| serde_json::from_slice::<Native>(&b).ok());
+        let id = path.file_name().and_then(|n| n.to_str()).filter(|n| !n.contains('%'));
+        found.extend(id.map(str::to_owned).zip(known));
+    }
+    Ok(found)
 }
 
 /// What is cached of an agent's id.

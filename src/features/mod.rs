@@ -3,3 +3,4 @@
 pub mod patch;
 pub mod secret_names;
 pub mod state;
+pub mod title;

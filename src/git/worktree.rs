@@ -1,6 +1,7 @@
 //! Linked worktrees and branches: what `fork` makes through git itself.
 
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
 use super::cli::Git;
 use super::{Oid, RefName, Repo, RepoEnv, Result, index, tree};
@@ -11,6 +12,18 @@ pub fn add(repo: &Repo, path: &Path, branch: &RefName) -> Result<()> {
     let git = Git::new(repo).args(["worktree", "add", "--quiet", "--no-checkout", "--"]).args([path]).args([branch]);
     git.run(&format!("add a worktree at {}", path.display()))?;
     Ok(())
+}
+
+/// Where the worktree of a name (`main`, or that of a linked one) lies, as git noted it; it may be gone.
+pub fn dir_of(repo: &Repo, name: &str) -> Result<Option<PathBuf>> {
+    let out = Git::new(repo).args(["worktree", "list", "--porcelain", "-z"]).run("list the worktrees")?;
+    for line in out.split(|b| *b == 0).filter_map(|line| line.strip_prefix(b"worktree ")) {
+        let path = Path::new(std::ffi::OsStr::from_bytes(line));
+        if path.is_dir() && open(repo, path)?.worktree_name() == name {
+            return Ok(Some(path.to_owned()));
+        }
+    }
+    Ok(None)
 }
 
 /// The repository as seen from another worktree of it.
@@ -88,6 +101,9 @@ mod tests {
             let head = new.head().expect("reads");
             assert_eq!((head.branch, head.commit), (Some(branch), Some(commit)), "{}", bench.kind);
             std::fs::write(path.join("untracked"), "").expect("writes");
+            assert_eq!(dir_of(&repo, &new.worktree_name()).expect("lists"), Some(path.clone()));
+            assert_eq!(dir_of(&new, "main").expect("lists"), Some(bench.top.clone()), "{}", bench.kind);
+            assert_eq!(dir_of(&repo, "absent").expect("lists"), None);
             remove(&repo, &path).expect("removes");
             assert!(!path.exists());
             let absent = RefName::branch("absent").expect("valid");

@@ -135,6 +135,8 @@ pub struct Movement {
     pub mode: Mode,
     /// On a redo: the number of the rewind that it undid.
     pub redone: Option<u64>,
+    /// Only some paths went there: the line of the code does not go on at the target.
+    pub picked: bool,
 }
 
 /// The facts of one checkpoint.
@@ -194,6 +196,7 @@ const KNOWN: &[&str] = &[
     "Target",
     "Mode",
     "Redone",
+    "Picked",
     "Parent-Session",
 ];
 
@@ -239,6 +242,7 @@ impl Checkpoint {
                 target,
                 mode: Mode::from_word(mode).ok_or_else(|| word("Mode", mode))?,
                 redone: number("Redone")?,
+                picked: text("Picked")?.is_some(),
             }),
             _ => None,
         };
@@ -300,6 +304,9 @@ impl Checkpoint {
             if let Some(redone) = movement.redone {
                 message.push("Redone", redone.to_string());
             }
+            if movement.picked {
+                message.push("Picked", "paths");
+            }
         }
         if let Some(parent) = self.parent_session {
             message.push("Parent-Session", parent.to_string());
@@ -348,7 +355,7 @@ mod tests {
             base: Some(oid('e')),
             head: Some("main".into()),
             agent: "claude-code".to_owned(),
-            movement: Some(Movement { from: 6, target: 2, mode: Mode::Both, redone: None }),
+            movement: Some(Movement { from: 6, target: 2, mode: Mode::Both, redone: None, picked: true }),
             parent_session: None,
             time: Timestamp::from_seconds(1_000),
             title: "fix: the parser".into(),

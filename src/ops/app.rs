@@ -15,6 +15,9 @@ use crate::git::Repo;
 /// How long a hook of git waits for others; what it cannot have by then is done detached.
 const AT_ONCE: Duration = Duration::from_millis(10);
 
+/// Graphemes of a title that nobody set otherwise.
+const TITLE: usize = 50;
+
 /// Who runs the use case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
@@ -54,6 +57,12 @@ impl App<'_> {
     /// The present moment.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// How long a title that is made may be; 0 for any length. A value that is no length must not keep a turn from being saved.
+    pub fn title_limit(&self) -> usize {
+        let wanted = self.repo.config.int("session.title.maxLength").ok().flatten();
+        wanted.and_then(|n| usize::try_from(n).ok()).unwrap_or(TITLE)
     }
 
     /// How long to wait for others.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::{App, Failure, FailureKind, Result};
 use crate::base::SessionId;
 use crate::engine::store::Tip;
-use crate::engine::{layout, local, store};
+use crate::engine::{diverged, layout, local, store};
 use crate::git::{Expected, Oid, RefEdit, RefName, RemoteKey};
 use crate::model::Session;
 
@@ -81,9 +81,11 @@ pub fn given_way(found: &[Found]) -> HashSet<SessionId> {
         return HashSet::new();
     }
     let by_id: HashMap<SessionId, &Session> = readable().map(|s| (s.id, s)).collect();
-    // Any other fork has a label and a beginning of its own.
-    let is_own_line =
-        |fork: &Session, parent: &Session| fork.label == parent.label && fork.created_at == parent.created_at;
+    // Any other fork has a beginning of its own. Those of earlier versions kept the label, too.
+    let is_own_line = |fork: &Session, parent: &Session| {
+        let label = parent.label.as_deref().map(|label| diverged::label(label, fork.id));
+        fork.created_at == parent.created_at && (fork.label == parent.label || fork.label == label)
+    };
     let parents = forks.into_iter().filter(|(id, fork)| by_id.get(id).is_some_and(|p| is_own_line(fork, p)));
     parents.map(|(id, _)| id).collect()
 }
@@ -196,7 +198,7 @@ pub fn by_text(app: &App<'_>, text: &str) -> Result<SessionId> {
     if let Some(id) = by_name(&found, text, |f| !given.contains(&f.id))? {
         return Ok(id);
     }
-    if ["latest", "last", "recent"].contains(&lower.as_str()) {
+    if is_latest(text) {
         let newest = found.iter().find(|f| f.session.is_ok());
         return newest.map(|f| f.id).ok_or_else(not_found);
     }
@@ -204,6 +206,11 @@ pub fn by_text(app: &App<'_>, text: &str) -> Result<SessionId> {
     let others = pulled(app)?;
     if let Some(id) = by_name(&others, text, |_| true)? {
         return Ok(id);
+    }
+    // Every clone counts its labels for itself.
+    let labelled: Vec<&Found> = found.iter().chain(&others).filter(|f| has_label(f, &lower)).collect();
+    if !labelled.is_empty() {
+        return one(text, &labelled);
     }
     if let Some((remote, name)) = text.rsplit_once('/') {
         let remotes = remotes(app)?;
@@ -226,23 +233,31 @@ pub fn by_text(app: &App<'_>, text: &str) -> Result<SessionId> {
     if by_prefix.is_empty() { Err(not_found()) } else { one(text, &by_prefix) }
 }
 
-/// The session of exactly this name, else of exactly this label.
+/// Whether a word means the newest session.
+pub fn is_latest(text: &str) -> bool {
+    ["latest", "last", "recent"].contains(&text.to_lowercase().as_str())
+}
+
+/// The session of exactly this name.
 fn by_name(found: &[Found], text: &str, counts: impl Fn(&Found) -> bool) -> Result<Option<SessionId>> {
     let lower = text.to_lowercase();
-    for by in [|s: &Session| s.name.clone(), |s: &Session| s.label.clone()] {
-        let is = |f: &&Found| f.session.as_ref().ok().and_then(by).is_some_and(|have| have.to_lowercase() == lower);
-        let matches: Vec<&Found> = found.iter().filter(is).filter(|f| counts(f)).collect();
-        if !matches.is_empty() {
-            return one(text, &matches).map(Some);
-        }
-    }
-    Ok(None)
+    let is = |f: &&Found| {
+        let name = f.session.as_ref().ok().and_then(|s| s.name.as_deref());
+        name.is_some_and(|have| have.to_lowercase() == lower)
+    };
+    let matches: Vec<&Found> = found.iter().filter(is).filter(|f| counts(f)).collect();
+    if matches.is_empty() { Ok(None) } else { one(text, &matches).map(Some) }
+}
+
+/// Whether this is its label, in lower case.
+fn has_label(found: &Found, lower: &str) -> bool {
+    found.session.as_ref().is_ok_and(|s| s.label.as_ref().is_some_and(|have| have.to_lowercase() == lower))
 }
 
 /// Whether this is its name or its label, in lower case.
 fn has_name(found: &Found, lower: &str) -> bool {
-    let is = |have: &Option<String>| have.as_ref().is_some_and(|h| h.to_lowercase() == lower);
-    found.session.as_ref().is_ok_and(|s| is(&s.name) || is(&s.label))
+    let is_name = |s: &Session| s.name.as_ref().is_some_and(|have| have.to_lowercase() == lower);
+    has_label(found, lower) || found.session.as_ref().is_ok_and(is_name)
 }
 
 fn one(text: &str, matches: &[&Found]) -> Result<SessionId> {

@@ -12,6 +12,7 @@ use super::{App, Result, moving, save, settle};
 use crate::base::{SessionId, text};
 use crate::engine::local::{self, Current};
 use crate::engine::notes::{self, Link};
+use crate::features::title;
 use crate::git::head::Operation;
 use crate::git::{Oid, index_size};
 use crate::model::Kind;
@@ -19,9 +20,6 @@ use crate::model::session::TitleSource;
 
 /// Index entries beyond which a save is detached.
 const AT_ONCE: u64 = 5_000;
-/// Characters of a title.
-const TITLE_CHARS: usize = 50;
-
 /// What git tells a hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -165,7 +163,7 @@ pub fn perform(app: &App<'_>, task: &Task) -> Result<Outcome> {
         (None, None) => String::new(),
     };
     if begun {
-        recording.session.offer_title(&text::first_line(&title, TITLE_CHARS), TitleSource::FirstMessage);
+        recording.session.offer_title(&title::of_text(&title, app.title_limit()), TitleSource::FirstMessage);
     }
     let turn = recording.open_live_row().map(|at| recording.rows[at].turn);
     let tip = recording.finish(app, Purpose::new(Kind::Commit, turn, title))?.tip;

@@ -50,7 +50,10 @@ pub fn run(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Outcome> {
             let _lock = app.lock_worktree()?;
             let recording = match session_of(app, input)? {
                 Some(recording) => recording,
-                None => begin(app, kind, input)?,
+                None => match resumed(app, input)? {
+                    Some(recording) => recording,
+                    None => begin(app, kind, input)?,
+                },
             };
             // Hooks in a person's and in the project's settings both fire for one prompt.
             let open = recording.open_row(&input.native_id).and_then(|at| recording.rows[at].key.as_deref());
@@ -149,6 +152,16 @@ fn session_of(app: &App<'_>, input: &HookInput) -> Result<Option<Recording>> {
     store::tip(&app.repo, id)?.map(|tip| Recording::on_tail(app, tip, &input.native_id)).transpose()
 }
 
+/// A session that was only pulled becomes one's own when its conversation is gone on with.
+fn resumed(app: &App<'_>, input: &HookInput) -> Result<Option<Recording>> {
+    let Some(known) = local::native(&app.repo, &input.native_id)?.filter(|n| n.resumes.is_some()) else {
+        return Ok(None);
+    };
+    let tip = find::load(app, known.session)?;
+    find::take_up(app, &tip)?;
+    Recording::on_tail(app, tip, &input.native_id).map(Some)
+}
+
 /// Begins a session for an agent's first prompt: under the agent's own id where that is a free UUIDv4.
 fn begin(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Recording> {
     let id = match local::native(&app.repo, &input.native_id)? {
@@ -168,8 +181,10 @@ fn remember(app: &App<'_>, input: &HookInput, session: SessionId) -> Result<()> 
     if let Some(process) = input.pid.and_then(ProcessId::of) {
         running::note(&app.repo, &input.native_id, &process)?;
     }
-    let inode = local::native(&app.repo, &input.native_id)?.and_then(|n| n.inode);
-    let known = local::Native { session, transcript: input.transcript.clone(), inode };
+    let known = local::native(&app.repo, &input.native_id)?;
+    // Until its first prompt a file that `resume` wrote waits to be gone on with.
+    let (inode, resumes) = known.map_or((None, None), |n| (n.inode, n.resumes));
+    let known = local::Native { session, transcript: input.transcript.clone(), inode, resumes };
     Ok(local::set_native(&app.repo, &input.native_id, &known)?)
 }
 

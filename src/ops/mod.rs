@@ -1,6 +1,7 @@
 //! Floor 6: one use case a file. Typed options in, typed outcome out; prints nothing. Every interface is thin over it.
 
 pub mod address;
+pub mod answered;
 pub mod app;
 pub mod choice;
 pub mod diff;
@@ -11,6 +12,7 @@ pub mod error;
 pub mod find;
 pub mod finish;
 pub mod fork;
+pub mod further_back;
 pub mod git_enabled;
 pub mod git_hook;
 pub mod git_install;

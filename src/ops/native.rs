@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{App, Failure, FailureKind, Result, find};
-use crate::agents::{Agent, Keep, Rewrite};
+use crate::agents::{Agent, Keep, Rewrite, Rewritten};
 use crate::base::file::{self, Durability};
 use crate::engine::store::Tip;
 use crate::engine::{layout, local};
@@ -26,6 +26,18 @@ pub struct Native {
     /// The line that resumes it inside the agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<String>,
+    /// The directory in which the command has to be run, where that is not the present one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dir: Option<PathBuf>,
+}
+
+/// Where an agent will go on with a conversation.
+#[derive(Clone, Copy, Debug)]
+pub struct RunsIn<'a> {
+    /// The directory.
+    pub cwd: &'a Path,
+    /// The name of its worktree.
+    pub worktree: &'a str,
 }
 
 /// A conversation up to a checkpoint: its bytes, the turns that are kept, and where it is cut.
@@ -91,30 +103,48 @@ pub struct Written {
     pub removed_prompt: Option<String>,
 }
 
-/// Where a new native file would lie, and under which id; writes nothing. For an agent whose folders are not known it lies
-/// beside the live transcript.
-pub fn plan(app: &App<'_>, agent: &dyn Agent, session: &Session, cwd: &Path, id: String) -> Result<Native> {
-    let path = match agent.transcript_path(&app.agent_env, cwd, &id) {
+/// Where a new native file would lie, and under which id; writes nothing. It lies beside the live transcript: the agent may
+/// have a folder of its own that our environment does not tell. For another worktree it lies where that agent, with that
+/// folder, looks for it.
+pub fn plan(app: &App<'_>, agent: &dyn Agent, session: &Session, runs: RunsIn<'_>, id: String) -> Result<Native> {
+    let live = transcript_here(app, session)?.filter(|live| live.parent().is_some_and(Path::is_dir));
+    let same_place = runs.worktree == session.worktree;
+    let by_agent = || {
+        let env = live.as_deref().map(|live| agent.env_of(&app.agent_env, live));
+        agent.transcript_path(env.as_ref().unwrap_or(&app.agent_env), runs.cwd, &id)
+    };
+    let path = match &live {
+        Some(live) if same_place => beside(live, &id),
+        _ => by_agent(),
+    };
+    let path = match path {
         Some(path) => Some(path),
-        None => beside(app, session, &id)?,
+        None => in_reach(app, session, &id)?,
     };
     let Some(path) = path else {
         return Err(crate::agents::Error::NoResume { agent: agent.kind() }.into());
     };
     let command = agent.resume_command(&id).unwrap_or_default();
-    Ok(Native { agent: agent.kind().to_owned(), line: agent.resume_line(&id), session_id: id, path, command })
+    let line = agent.resume_line(&id);
+    Ok(Native { agent: agent.kind().to_owned(), line, session_id: id, path, command, dir: None })
 }
 
-/// A file of that id beside the live transcript; in a folder of ours where no transcript lies on this machine.
-fn beside(app: &App<'_>, session: &Session, id: &str) -> Result<Option<PathBuf>> {
-    let Some(live) = transcript_here(app, session)? else {
-        return Ok(match find::is_shared(app, session.id)? {
-            true => Some(local::shared_dir(&app.repo)?.join("transcripts").join(format!("{id}.jsonl"))),
-            false => None,
-        });
-    };
+/// A file of that id beside another.
+fn beside(live: &Path, id: &str) -> Option<PathBuf> {
     let extension = live.extension().and_then(|e| e.to_str());
-    Ok(extension.map(|extension| live.with_file_name(format!("{id}.{extension}"))))
+    extension.map(|extension| live.with_file_name(format!("{id}.{extension}")))
+}
+
+/// For an agent whose folders are not known: beside the live transcript wherever that is said to lie; in a folder of ours
+/// where none lies on this machine.
+fn in_reach(app: &App<'_>, session: &Session, id: &str) -> Result<Option<PathBuf>> {
+    Ok(match transcript_here(app, session)? {
+        Some(live) => beside(&live, id),
+        None if find::is_shared(app, session.id)? => {
+            Some(local::shared_dir(&app.repo)?.join("transcripts").join(format!("{id}.jsonl")))
+        }
+        None => None,
+    })
 }
 
 /// The live transcript on this machine: where the agent's hooks said that it lies, else what the record says. The record of
@@ -132,26 +162,36 @@ pub fn transcript_here(app: &App<'_>, session: &Session) -> Result<Option<PathBu
     })
 }
 
-/// Writes a new native file for a conversation, for resuming in `cwd`.
+/// Writes a new native file for a conversation, for resuming in some place.
 pub fn write(
     app: &App<'_>,
     agent: &dyn Agent,
     session: &Session,
     talk: &Conversation,
-    cwd: &Path,
+    runs: RunsIn<'_>,
     title: Option<&str>,
 ) -> Result<Written> {
-    let native = plan(app, agent, session, cwd, app.ids.uuid().to_string())?;
+    let native = plan(app, agent, session, runs, app.ids.uuid().to_string())?;
+    let rewritten = rewritten(app, agent, talk, runs.cwd, title, &native.session_id)?;
+    place(&native.path, &rewritten.bytes)?;
+    Ok(Written { native, bytes: rewritten.bytes, removed_prompt: rewritten.removed_prompt })
+}
+
+/// What a new native file would hold.
+pub fn rewritten(
+    app: &App<'_>,
+    agent: &dyn Agent,
+    talk: &Conversation,
+    cwd: &Path,
+    title: Option<&str>,
+    new_id: &str,
+) -> Result<Rewritten> {
     let keep = match &talk.cut {
         None => Keep::All,
         Some((key, offset)) => Keep::Before { key: key.as_deref(), offset: *offset },
     };
-    let rewritten = agent.rewrite(
-        &talk.bytes,
-        &Rewrite { keep, new_id: &native.session_id, old_id: &talk.stream, cwd, title, ids: &app.ids, now: app.now() },
-    )?;
-    place(&native.path, &rewritten.bytes)?;
-    Ok(Written { native, bytes: rewritten.bytes, removed_prompt: rewritten.removed_prompt })
+    let how = Rewrite { keep, new_id, old_id: &talk.stream, cwd, title, ids: &app.ids, now: app.now() };
+    Ok(agent.rewrite(&talk.bytes, &how)?)
 }
 
 /// Puts a file where the agent looks for it; one that is there already is never replaced.
@@ -198,5 +238,18 @@ pub fn existing(agent: &dyn Agent, id: &str, path: PathBuf) -> Native {
         path,
         command: agent.resume_command(id).unwrap_or_default(),
         line: agent.resume_line(id),
+        dir: None,
     }
+}
+
+/// A file that an earlier `resume` wrote from this very checkpoint and no agent has gone on with.
+pub fn waiting(app: &App<'_>, agent: &dyn Agent, tip: &Tip) -> Result<Option<Native>> {
+    let written = tip.checkpoint.commit.to_string();
+    for (id, known) in local::natives(&app.repo)? {
+        let is_it = known.session == tip.session.id && known.resumes.as_ref() == Some(&written);
+        if is_it && let Some(path) = known.transcript.filter(|path| path.is_file()) {
+            return Ok(Some(existing(agent, &id, path)));
+        }
+    }
+    Ok(None)
 }

@@ -245,7 +245,11 @@ fn part(app: &App<'_>, writers: &mut Writers<'_>, own: &Tip, theirs: &HashSet<Oi
     // Agents whose ids were never cached here go on there as well.
     for native in &own.session.agent.native_ids {
         if local::native(&app.repo, native)?.is_none() {
-            local::set_native(&app.repo, native, &local::Native { session: fork, transcript: None, inode: None })?;
+            local::set_native(
+                &app.repo,
+                native,
+                &local::Native { session: fork, transcript: None, inode: None, resumes: None },
+            )?;
         }
     }
     move_head(writers, id, head, there)?;

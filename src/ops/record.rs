@@ -14,7 +14,7 @@ use crate::engine::store::{Appended, Draft, DraftCode, Extras, Tip};
 use crate::engine::stream::{self, Check, Source};
 use crate::engine::{Snapshot, layout, local, snapshot, store};
 use crate::features::state::duration;
-use crate::git::tree::Edit;
+use crate::git::tree::{self, Edit};
 use crate::git::{FileMode, Head, Oid};
 use crate::model::checkpoint::Movement;
 use crate::model::session::{AgentInfo, Usage};
@@ -189,6 +189,27 @@ impl Recording {
         Ok(taken)
     }
 
+    /// The session tree as it would be, with what was captured of the conversation and the files; writes objects, moves nothing.
+    pub fn draft_tree(&self, app: &App<'_>, taken: &Snapshot) -> Result<Oid> {
+        let objects = &app.repo.objects;
+        let file = |bytes: Vec<u8>| -> Result<_> { Ok(Some((FileMode::File, objects.write_blob(&bytes)?))) };
+        let mut edits = self.edits.clone();
+        let session = Session { rows: self.place(self.rows.len()), ..self.session.clone() };
+        edits.push((layout::session()?, file(codec::encode("session.json", &session)?)?));
+        edits.push((layout::modes()?, file(codec::encode("modes", &Modes::new(taken.umask, &taken.modes))?)?));
+        for at in &self.dirty_rows {
+            let bytes = codec::encode("a turn row", &self.rows[*at])?;
+            edits.push((layout::row(self.place(*at))?, file(bytes)?));
+        }
+        let start = self.tip.as_ref().map_or_else(|| objects.format().empty_tree(), |tip| tip.checkpoint.meta_tree);
+        Ok(tree::edit(objects, start, edits)?)
+    }
+
+    /// The place of a row among all rows.
+    fn place(&self, at: usize) -> u32 {
+        self.unread.rows.saturating_add(u32::try_from(at).unwrap_or(u32::MAX))
+    }
+
     /// The tree of the code as captured; `None` where it was not looked at.
     pub fn code_tree(&self) -> Option<Oid> {
         self.code.as_ref().map(|code| code.tree)
@@ -232,7 +253,7 @@ impl Recording {
         local::set_native(
             &app.repo,
             native,
-            &local::Native { session: self.session.id, transcript: Some(file.to_owned()), inode },
+            &local::Native { session: self.session.id, transcript: Some(file.to_owned()), inode, resumes: None },
         )?;
         self.parse_new(app, file, native)
     }
@@ -317,8 +338,7 @@ impl Recording {
         if self.rows.pop().is_some() {
             let at = self.rows.len();
             self.dirty_rows.retain(|dirty| *dirty != at);
-            let place = self.unread.rows.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
-            self.edits.push((layout::row(place)?, None));
+            self.edits.push((layout::row(self.place(at))?, None));
         }
         Ok(())
     }
@@ -359,15 +379,16 @@ impl Recording {
             self.edits.extend(state_record::advance(app, &self, changes)?);
         }
         let demanded = self.state.write_file;
-        let place = |at: usize| self.unread.rows.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
-        self.session.rows = place(self.rows.len());
+        self.session.rows = self.place(self.rows.len());
         self.dirty_rows.sort_unstable();
         for at in &self.dirty_rows {
             let bytes = codec::encode("a turn row", &self.rows[*at])?;
             let blob = app.repo.objects.write_blob(&bytes)?;
-            self.edits.push((layout::row(place(*at))?, Some((FileMode::File, blob))));
+            let place = layout::row(self.place(*at))?;
+            self.edits.push((place, Some((FileMode::File, blob))));
         }
-        let now = app.now().max(self.session.created_at);
+        // A clock that was set back sets no session back.
+        let now = app.now().max(self.session.created_at).max(self.session.updated_at);
         self.session.active_ms += duration::active_between(self.session.updated_at, now);
         self.session.updated_at = now;
         let draft = Draft {

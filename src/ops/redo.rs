@@ -28,7 +28,7 @@ pub fn run(app: &App<'_>, terms: &Terms) -> Result<Outcome> {
     };
     let chat = if movement.mode.chat() { former(app, moving::tip_of(&recording)?, target)? } else { None };
     let (mode, redone) = (movement.mode, Some(rewind.number));
-    let destination = Destination { kind: Kind::Redo, mode, target, redone, terms, paths: &paths };
+    let destination = Destination { kind: Kind::Redo, mode, target, redone, terms, paths: &paths, further_back: &[] };
     moving::go(app, recording, history, &destination, Moved { code, chat, foreign: None })
 }
 

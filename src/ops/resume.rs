@@ -1,20 +1,24 @@
 //! `resume [SESSION]`, `continue`: how to go on with a conversation; the agent's file is written where it is gone or behind.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
-use super::native::Native;
-use super::record::{Purpose, Recording};
+use super::native::{Native, RunsIn};
 use super::{App, Failure, FailureKind, Result, find, native, settle};
+use crate::agents::Agent;
 use crate::base::SessionId;
 use crate::engine::local;
-use crate::engine::stream::{Check, Source};
-use crate::model::Kind;
+use crate::engine::store::Tip;
+use crate::git::worktree;
 
 /// What to resume.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Which session; the newest where `None`.
     pub session: Option<String>,
+    /// Whether the agent is started at once; otherwise it is only said how.
+    pub start: bool,
 }
 
 /// How to go on.
@@ -39,12 +43,19 @@ pub struct Outcome {
     pub worktree: Option<String>,
 }
 
-/// Prepares a session for going on.
+/// Prepares a session for going on: finds the agent's file, or writes one. No ref and no default session moves: that a
+/// session is gone on with is recorded by its agent's first event.
 pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
-    let _lock = app.lock_worktree()?;
-    settle::settle(app)?;
-    let tip = match &options.session {
-        Some(named) => find::own_session(app, Some(named))?,
+    let _lock = match options.start {
+        true => Some(app.lock_worktree()?),
+        false => None,
+    };
+    if options.start {
+        settle::settle(app)?;
+    }
+    let tip = match options.session.as_deref() {
+        Some(word) if find::is_latest(word) => newest(app)?,
+        Some(named) => find::session(app, Some(named))?,
         None => newest(app)?,
     };
     let none = || {
@@ -61,48 +72,63 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let own = tip.session.agent.native_ids.last().cloned().or(live).ok_or_else(none)?;
     let here = app.repo.worktree_name();
     let elsewhere = (tip.session.worktree != here).then(|| tip.session.worktree.clone());
+    // A worktree of that name on another machine says nothing of one here.
+    let dir = match &elsewhere {
+        Some(name) if !find::is_only_pulled(app, &tip)? => worktree::dir_of(&app.repo, name)?,
+        _ => None,
+    };
     let mut outcome = Outcome {
         session: tip.session.id,
         title: tip.session.title.clone(),
         turns: tip.session.turns,
         model: tip.session.model.clone(),
         mode: tip.session.mode.clone(),
-        native: native::existing(agent, &own, std::path::PathBuf::new()),
+        native: native::existing(agent, &own, PathBuf::new()),
         written: false,
         worktree: elsewhere,
     };
-    let live = tip.session.agent.live.clone().unwrap_or_else(|| own.clone());
-    for id in [&live, &own] {
-        if tip.session.agent.native_ids.contains(id)
-            && let Some(path) = native::intact_file(app, agent, &tip, id)?
-        {
-            outcome.native = native::existing(agent, id, path);
-            local::set_current(&app.repo, Some(&local::Current { session: tip.session.id, cleared: false }))?;
-            return Ok(outcome);
+    let found = match intact(app, agent, &tip, &own)? {
+        Some(found) => Some(found),
+        None => native::waiting(app, agent, &tip)?,
+    };
+    outcome.native = match found {
+        Some(found) => found,
+        None => {
+            outcome.written = true;
+            let mut talk = native::conversation_at(app, &tip, tip.checkpoint.meta_tree)?.ok_or_else(none)?;
+            talk.cut = None;
+            let worktree = if dir.is_some() { tip.session.worktree.as_str() } else { here.as_str() };
+            let runs = RunsIn { cwd: dir.as_deref().unwrap_or(&app.cwd), worktree };
+            let written = native::write(app, agent, &tip.session, &talk, runs, None)?.native;
+            let known = local::Native {
+                session: tip.session.id,
+                transcript: Some(written.path.clone()),
+                inode: None,
+                resumes: Some(tip.checkpoint.commit.to_string()),
+            };
+            local::set_native(&app.repo, &written.session_id, &known)?;
+            written
         }
-    }
-    let mut talk = native::conversation_at(app, &tip, tip.checkpoint.meta_tree)?.ok_or_else(none)?;
-    talk.cut = None;
-    let written = native::write(app, agent, &tip.session, &talk, &app.cwd, None)?;
-    let id = written.native.session_id.clone();
-    let mut recording = Recording::on(app, tip.clone())?;
-    recording.session.add_native_id(&id);
-    recording.session.agent.live = Some(id.clone());
-    recording.session.agent.transcript_path = Some(written.native.path.to_string_lossy().into_owned());
-    recording.store_stream(app, &id, &Source::Bytes(&written.bytes), Check::Full)?;
-    recording.parsed = Some(agent.parse(&written.bytes, 0));
-    super::turn::adopt_copied_turns(&mut recording, &id, None);
-    recording.finish(app, Purpose::new(Kind::Tail, None, "resumed in a new file"))?;
-    let known = local::Native { session: tip.session.id, transcript: Some(written.native.path.clone()), inode: None };
-    local::set_native(&app.repo, &id, &known)?;
-    local::set_current(&app.repo, Some(&local::Current { session: tip.session.id, cleared: false }))?;
-    outcome.native = written.native;
-    outcome.written = true;
+    };
+    outcome.native.dir = dir;
     Ok(outcome)
 }
 
+/// The agent's own file, where it still is what is stored.
+fn intact(app: &App<'_>, agent: &dyn Agent, tip: &Tip, own: &String) -> Result<Option<Native>> {
+    let ids = &tip.session.agent.native_ids;
+    for id in [tip.session.agent.live.as_ref().unwrap_or(own), own] {
+        if ids.contains(id)
+            && let Some(path) = native::intact_file(app, agent, tip, id)?
+        {
+            return Ok(Some(native::existing(agent, id, path)));
+        }
+    }
+    Ok(None)
+}
+
 /// The newest session that has a conversation.
-fn newest(app: &App<'_>) -> Result<crate::engine::store::Tip> {
+fn newest(app: &App<'_>) -> Result<Tip> {
     let all = find::all(app)?;
     let newest = all.iter().find(|f| f.session.as_ref().is_ok_and(|s| s.turns > 0));
     match newest {

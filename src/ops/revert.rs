@@ -61,8 +61,15 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     }
     let code = Some(CodeMove { present, plan, modes });
     let terms = &options.terms;
-    let destination =
-        Destination { kind: Kind::Revert, mode: Mode::Code, target: start, redone: None, terms, paths: &[] };
+    let destination = Destination {
+        kind: Kind::Revert,
+        mode: Mode::Code,
+        target: start,
+        redone: None,
+        terms,
+        paths: &[],
+        further_back: &[],
+    };
     moving::go(app, recording, history, &destination, Moved { code, chat: None, foreign: Some(foreign) })
 }
 

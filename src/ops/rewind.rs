@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::choice::{self, Foreign};
+use super::further_back::FurtherBack;
 use super::moving::{self, ChatMove, CodeMove, Destination, Files, Moved, Started, Terms};
 use super::record::Recording;
 use super::{App, Failure, FailureKind, Result, address};
@@ -113,27 +114,40 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let foreign = if untouched { Foreign::All } else { options.terms.foreign };
     let terms = Terms { foreign, ..options.terms.clone() };
 
-    let (target, code) = match (&options.target, present) {
+    let (target, code, further_back) = match (&options.target, present) {
         (None, Some(present)) if options.mode == Mode::Code => {
-            let (target, plan) = choose(app, options, tip, history, &present, &paths)?;
-            (target, Some(CodeMove::new(app, target, present, plan)?))
+            let (target, plan, left) = choose(app, options, tip, history, &present, &paths)?;
+            (target, Some(CodeMove::new(app, target, present, plan)?), left)
         }
-        (named, present) => {
-            let target = match named {
-                Some(text) => address::checkpoint(app, tip, history, text)?,
-                None => last_turn(&recording, history)?,
-            };
+        (None, Some(present)) => {
+            let target = last_turn(&recording, history)?;
+            let left = FurtherBack::load(app, history)?.than(target.number);
+            let plan = moving::leave(app, history, target, &present, &paths, &left)?;
+            (target, Some(CodeMove::new(app, target, present, plan)?), left)
+        }
+        (None, None) => (last_turn(&recording, history)?, None, Vec::new()),
+        (Some(text), present) => {
+            let target = address::checkpoint(app, tip, history, text)?;
             let code = present.map(|present| CodeMove::to(app, history, target, present, &paths)).transpose()?;
-            (target, code)
+            (target, code, Vec::new())
         }
     };
     let chat = if options.mode.chat() { Some(ChatMove::back_to(app, tip, target)?) } else { None };
     let mode = options.mode;
-    let destination = Destination { kind: Kind::Rewind, mode, target, redone: None, terms: &terms, paths: &paths };
+    let destination = Destination {
+        kind: Kind::Rewind,
+        mode,
+        target,
+        redone: None,
+        terms: &terms,
+        paths: &paths,
+        further_back: &further_back,
+    };
     moving::go(app, recording, history, &destination, Moved { code, chat, foreign: None })
 }
 
-/// The newest stop (or with `--step` the previous checkpoint of any kind) on the live line whose plan is not empty.
+/// The newest stop (or with `--step` the previous checkpoint of any kind) on the live line whose plan is not empty, and the
+/// paths that lie further back already.
 fn choose<'h>(
     app: &App<'_>,
     options: &Options,
@@ -141,20 +155,22 @@ fn choose<'h>(
     history: &'h History,
     present: &crate::engine::Snapshot,
     paths: &[RepoPath],
-) -> Result<(&'h Checkpoint, Plan)> {
+) -> Result<(&'h Checkpoint, Plan, Vec<RepoPath>)> {
+    let further_back = FurtherBack::load(app, history)?;
     let start = history.tip().ok_or_else(nothing_further)?;
     for candidate in history.live_line(start, Half::Code) {
         let fits = options.step || candidate.kind.is_stop() && candidate.scope == Scope::Full;
         if !fits {
             continue;
         }
-        let mut plan = moving::plan(app, history, candidate, present, paths)?;
+        let left = further_back.than(candidate.number);
+        let mut plan = moving::leave(app, history, candidate, present, paths, &left)?;
         if options.terms.foreign == Foreign::Mine && !plan.is_empty() {
             let foreign = choice::foreign_paths(app, tip, history, candidate, present, &plan)?;
-            plan = moving::leave(app, history, candidate, present, paths, &foreign)?;
+            plan = moving::leave(app, history, candidate, present, paths, &[foreign, left.clone()].concat())?;
         }
         if !plan.is_empty() {
-            return Ok((candidate, plan));
+            return Ok((candidate, plan, left));
         }
     }
     Err(nothing_further())

@@ -35,6 +35,9 @@ pub struct Then {
     /// What was asked for besides the files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git: Option<moving::Asked>,
+    /// Only some paths went there.
+    #[serde(default)]
+    pub picked: bool,
 }
 
 /// Whether a restore was interrupted here; for commands that only read.
@@ -68,7 +71,8 @@ pub fn settle(app: &App<'_>) -> Result<Option<Outcome>> {
             let mut purpose = Purpose::new(then.kind, None, "finished after an interruption").always();
             // The conversation was not moved: its file is written last, and is not part of the journal.
             let mode = crate::model::Mode::Code;
-            purpose.movement = Some(Movement { from: then.from, target: then.target, mode, redone: then.redone });
+            let Then { from, target, redone, picked, .. } = then;
+            purpose.movement = Some(Movement { from, target, mode, redone, picked });
             recording.finish(app, purpose)?;
         }
     }

@@ -5,17 +5,16 @@ use std::path::Path;
 use super::record::{Purpose, Recording};
 use super::{App, Result};
 use crate::agents::ParsedTurn;
-use crate::base::{RepoPath, text};
+use crate::base::RepoPath;
 use crate::engine::local;
 use crate::engine::store::Appended;
 use crate::engine::stream::Check;
+use crate::features::title;
 use crate::model::session::TitleSource;
 use crate::model::{Kind, TurnRow};
 
 /// Characters of a prompt's first line that a row keeps.
-const PROMPT_CHARS: usize = 200;
-/// Characters of a title that is taken from a prompt.
-const TITLE_CHARS: usize = 50;
+pub(super) const PROMPT_CHARS: usize = 200;
 
 /// A prompt as the agent's hook delivers it.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +43,7 @@ pub fn start(app: &App<'_>, mut recording: Recording, prompt: &Prompt<'_>) -> Re
         recording.capture_chat(app, prompt.native, prompt.transcript, Check::Tail)?;
     }
     recording.capture_code(app, None)?;
-    let line = text::first_line(prompt.text, PROMPT_CHARS);
+    let line = title::prompt_line(prompt.text, PROMPT_CHARS);
     let turn = recording.last_row(prompt.native).map_or(0, |at| recording.rows[at].turn) + 1;
     let start = stored_bytes(&recording, prompt.native);
     let number = recording.number();
@@ -70,7 +69,7 @@ pub fn start(app: &App<'_>, mut recording: Recording, prompt: &Prompt<'_>) -> Re
     if let Some(mode) = prompt.mode {
         recording.session.mode = Some(mode.to_owned());
     }
-    recording.session.offer_title(&text::first_line(prompt.text, TITLE_CHARS), TitleSource::FirstMessage);
+    recording.session.offer_title(&title::of_prompt(prompt.text, app.title_limit()), TitleSource::FirstMessage);
     recording.finish(app, Purpose::new(Kind::TurnStart, Some(turn), line).always())
 }
 
@@ -117,7 +116,7 @@ pub fn end(
     if let Some(open) = recording.open_row(native) {
         return Ok((close(app, recording, open, false)?, complete));
     }
-    let turn = extend(&mut recording, native);
+    let turn = extend(app, &mut recording, native);
     Ok((recording.finish(app, Purpose::new(Kind::Tail, turn, ""))?, complete))
 }
 
@@ -131,7 +130,7 @@ pub fn tail(
 ) -> Result<Appended> {
     recording.capture_chat(app, native, Some(transcript), check)?;
     adopt_copied_turns(&mut recording, native, None);
-    let turn = extend(&mut recording, native);
+    let turn = extend(app, &mut recording, native);
     recording.finish(app, Purpose::new(Kind::Tail, turn, ""))
 }
 
@@ -150,7 +149,7 @@ pub fn session_end(
         recording.session.ended_at = Some(now);
         return close(app, recording, open, true);
     }
-    let turn = extend(&mut recording, native);
+    let turn = extend(app, &mut recording, native);
     let was_ended = recording.session.ended_at;
     recording.session.ended_at = Some(was_ended.unwrap_or(now));
     recording.finish(app, Purpose::new(Kind::End, turn, ""))
@@ -160,11 +159,12 @@ pub fn session_end(
 fn close(app: &App<'_>, mut recording: Recording, at: usize, interrupted: bool) -> Result<Appended> {
     let number = recording.number();
     let now = app.now();
-    take_over_parsed(&mut recording, at);
+    let next = take_over_parsed(app, &mut recording, at);
     let stream = recording.rows[at].stream.clone();
     let bytes = stored_bytes(&recording, &stream);
     let row = recording.row_mut(at);
-    row.end = Some(bytes.max(row.start));
+    // The next prompt may stand in the transcript before its hook comes.
+    row.end = Some(next.filter(|_| interrupted).unwrap_or(bytes).max(row.start));
     row.ended_at = Some(now);
     row.interrupted = interrupted;
     row.checkpoints.push(number);
@@ -186,9 +186,10 @@ fn is_complete(recording: &Recording, last_message: Option<&str>) -> bool {
     last.is_some_and(|text| text.trim().ends_with(wanted))
 }
 
-/// Gives the row what the transcript says of its turn. Counts are replaced, files added.
-fn take_over_parsed(recording: &mut Recording, at: usize) {
-    let Some(parsed) = recording.parsed.take() else { return };
+/// Gives the row what the transcript says of its turn. Counts are replaced, files added. Where the next turn begins, where
+/// one was read.
+fn take_over_parsed(app: &App<'_>, recording: &mut Recording, at: usize) -> Option<u64> {
+    let parsed = recording.parsed.take()?;
     let row = recording.row_mut(at);
     let by_key = |t: &&ParsedTurn| row.key.is_some() && t.key == row.key;
     let found = parsed.turns.iter().rev().find(by_key);
@@ -204,21 +205,23 @@ fn take_over_parsed(recording: &mut Recording, at: usize) {
     row.errors = found.errors;
     row.tokens = found.tokens;
     add_files(row, found.files.iter().map(|f| f.to_string_lossy().into_owned()));
+    let next = parsed.turns.iter().map(|t| t.start).find(|start| *start > row.start);
     let session = &mut recording.session;
     session.model = parsed.model.or(session.model.take());
     session.agent.version = parsed.version.or(session.agent.version.take());
     if let Some(title) = parsed.title {
-        session.offer_title(&text::first_line(&title, TITLE_CHARS), TitleSource::Agent);
+        session.offer_title(&title::of_text(&title, app.title_limit()), TitleSource::Agent);
     }
+    next
 }
 
 /// A late stretch of transcript belongs to the last turn of its stream; its number.
-pub fn extend(recording: &mut Recording, native: &str) -> Option<u32> {
+pub fn extend(app: &App<'_>, recording: &mut Recording, native: &str) -> Option<u32> {
     let at = recording.last_row(native)?;
     let bytes = stored_bytes(recording, native);
     if recording.rows[at].end.is_some_and(|end| end < bytes) {
         recording.row_mut(at).end = Some(bytes);
-        take_over_parsed(recording, at);
+        take_over_parsed(app, recording, at);
     }
     Some(recording.rows[at].turn)
 }
@@ -250,7 +253,8 @@ pub fn adopt_copied_turns(recording: &mut Recording, native: &str, current: Opti
         let Some(place) = turns.iter().rposition(|t| is_prompt(t, row.key.as_deref(), &row.prompt)) else { return };
         turns.truncate(place);
     } else if let (Some(prompt), Some(last)) = (current, turns.last())
-        && is_prompt(last, prompt.key, &text::first_line(prompt.text, PROMPT_CHARS))
+        && let line = title::prompt_line(prompt.text, PROMPT_CHARS)
+        && (is_prompt(last, prompt.key, &line) || is_unanswered(last) && is_prompt(last, None, &line))
     {
         // The prompt that is being sent stands in the file already; it is no copy.
         turns.pop();
@@ -271,7 +275,7 @@ pub fn adopt_copied_turns(recording: &mut Recording, native: &str, current: Opti
             started_at: at,
             ended_at: Some(at),
             interrupted: false,
-            prompt: text::first_line(&turn.prompt, PROMPT_CHARS),
+            prompt: title::prompt_line(&turn.prompt, PROMPT_CHARS),
             checkpoints: Vec::new(),
             end_checkpoint: None,
             files: turn.files.iter().map(|f| f.to_string_lossy().into_owned()).collect(),
@@ -301,5 +305,11 @@ pub fn adopt_copied_turns(recording: &mut Recording, native: &str, current: Opti
 /// Whether a turn of the transcript is that of a prompt. The key alone does not tell: an agent's own fork gives it to the
 /// copies too.
 fn is_prompt(turn: &ParsedTurn, key: Option<&str>, line: &str) -> bool {
-    key.is_none_or(|key| turn.key.as_deref() == Some(key)) && text::first_line(&turn.prompt, PROMPT_CHARS) == line
+    key.is_none_or(|key| turn.key.as_deref() == Some(key)) && title::prompt_line(&turn.prompt, PROMPT_CHARS) == line
+}
+
+/// Whether nothing of the agent's stands after the prompt. Such a one is that which is being sent, by whatever key the
+/// agent's file knows it.
+fn is_unanswered(turn: &ParsedTurn) -> bool {
+    turn.last_text.is_none() && turn.tools.is_empty() && turn.tokens == crate::model::session::Usage::default()
 }

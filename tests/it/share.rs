@@ -358,7 +358,8 @@ fn sessions_travel_over_a_network_and_a_url_is_a_remote() {
         assert_eq!(case(&b.ask(["pull", &url]), &id), "new");
         let from = listed(b).remove(&id).flatten().expect("a remote");
         assert!(from.len() == 12 && from.bytes().all(|byte| byte.is_ascii_hexdigit()), "{from}");
-        b.ask(["resume", &id]);
+        let second = Agent::resumed(b, &b.ask(["resume", &id])["native"]);
+        second.turn("two", "f.txt", "2\n");
         b.git(["remote", "set-url", "origin", &url]);
         b.ask(["push", "--yes"]);
         assert_eq!(case(&a.ask(["pull", &url]), &id), "fast-forward");
@@ -383,8 +384,43 @@ fn a_name_that_both_lines_have_stays_with_ones_own() {
     a.ask(["push", "--yes"]);
     let pulled = b.ask(["pull"]);
     let fork = pulled["sessions"][0]["fork"].as_str().expect("an id");
-    assert_eq!(b.ask(["show", &label])["id"], fork);
-    assert_eq!(b.ask(["show", &format!("origin/{label}")])["id"], id.as_str());
+    // The remote's line keeps the label, and one's own gets another.
+    assert_eq!(b.ask(["show", &label])["id"], id.as_str());
+    let own = format!("{label}-{}", &fork[..4]);
+    assert_eq!((&b.ask(["show", &own])["id"], &b.ask(["show", fork])["label"]), (&fork.into(), &own.as_str().into()));
+}
+
+#[test]
+fn a_label_that_two_sessions_share_is_ambiguous() {
+    let team = Team::new();
+    let Team { a, b, .. } = &team;
+    let label = |repo: &TestRepo| repo.ask(["save", "Mine"])["label"].as_str().expect("a label").to_owned();
+    let shared = label(a);
+    assert_eq!(label(b), shared);
+    a.ask(["push", "--yes"]);
+    b.ask(["pull"]);
+    for verb in [["show"].as_slice(), &["log", "-s"], &["rewind", "code", "-s"], &["fork", "-s"], &["resume"]] {
+        let args: Vec<&str> = verb.iter().copied().chain([shared.as_str()]).collect();
+        assert_eq!(b.refused(4, args)["code"], "session.ambiguous", "{verb:?}");
+    }
+    assert_eq!(a.ask(["show", &shared])["label"], shared.as_str());
+}
+
+#[test]
+fn a_printed_resume_of_a_pulled_session_makes_nothing_to_push() {
+    let team = Team::new();
+    let Team { a, b, .. } = &team;
+    let agent = Agent::with_transcript(a, "native-a");
+    agent.turn("one", "f.txt", "1\n");
+    let id = a.session_id();
+    a.ask(["push", "--yes"]);
+    b.ask(["pull"]);
+    let refs = b.all_refs();
+    b.ask(["resume", &id]);
+    assert_eq!(b.all_refs(), refs);
+    let pushed = b.ask(["push", "--all", "--yes"]);
+    assert_eq!(pushed["sessions"].as_array().map(Vec::len), Some(0), "{pushed}");
+    assert_eq!(listed(b).len(), 1);
 }
 
 #[test]

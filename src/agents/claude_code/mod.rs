@@ -69,6 +69,10 @@ impl Agent for ClaudeCode {
         paths::transcript(env, cwd, native_id)
     }
 
+    fn env_of(&self, env: &AgentEnv, transcript: &Path) -> AgentEnv {
+        paths::env_of(env, transcript)
+    }
+
     fn find_transcript(&self, env: &AgentEnv, native_id: &str) -> Option<PathBuf> {
         paths::find(env, native_id)
     }

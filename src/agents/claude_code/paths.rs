@@ -18,6 +18,14 @@ pub(super) fn transcript(env: &AgentEnv, cwd: &Path, id: &str) -> Option<PathBuf
     Some(projects.join(folder).join(format!("{id}.jsonl")))
 }
 
+/// The configuration folder in which a transcript lies (`<folder>/projects/<slug>/<id>.jsonl`), where it lies in one.
+pub(super) fn env_of(env: &AgentEnv, transcript: &Path) -> AgentEnv {
+    let projects =
+        transcript.parent().and_then(Path::parent).filter(|p| p.file_name().is_some_and(|n| n == "projects"));
+    let config = projects.and_then(Path::parent).map(Path::to_owned);
+    AgentEnv { claude_config_dir: config.or_else(|| env.claude_config_dir.clone()), ..env.clone() }
+}
+
 /// The transcript of an id, in whatever project it lies.
 pub(super) fn find(env: &AgentEnv, id: &str) -> Option<PathBuf> {
     let name = format!("{id}.jsonl");

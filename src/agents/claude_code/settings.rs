@@ -8,6 +8,7 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::json;
 
 use super::splice;
+use crate::base::text::shell_word;
 
 /// Every hook that we install: event, matcher, seconds that it may take.
 ///
@@ -17,7 +18,8 @@ const HOOKS: &[(&str, Option<&str>, u32)] = &[
     ("UserPromptSubmit", None, 120),
     ("UserPromptExpansion", None, 120),
     ("PostToolUse", Some("Write|Edit|MultiEdit|NotebookEdit"), 30),
-    ("PostToolUseFailure", Some("Write|Edit|MultiEdit|NotebookEdit"), 30),
+    // Whatever failed: a command of a shell most of all.
+    ("PostToolUseFailure", Some("*"), 30),
     ("Stop", None, 60),
     ("StopFailure", None, 60),
     ("SubagentStop", None, 60),
@@ -51,7 +53,18 @@ fn with_hook(text: &str, event: &str, matcher: Option<&str>, command: &str, time
     let hooks = hooks.value.as_object().ok_or("\"hooks\" is not an object")?;
     let Some(groups) = hooks.get(event) else { return Ok(put(hooks, 1, event, json!([group]))) };
     let groups = groups.value.as_array().ok_or_else(|| format!("\"hooks.{event}\" is not an array"))?;
-    match ours_in(groups, event).first() {
+    let ours = ours_in(groups, event);
+    // An earlier version of ours asked for other tools.
+    if let (Some(matcher), Some(ours)) = (matcher, ours.first())
+        && ours.handlers.elements.len() == 1
+        && let Some(there) = groups.elements[ours.group].as_object().and_then(|g| g.get_string("matcher"))
+        && there.value != matcher
+    {
+        let mut text = text.to_owned();
+        text.replace_range(there.range.start..there.range.end, &json!(matcher).to_string());
+        return with_hook(&text, event, Some(matcher), command, timeout);
+    }
+    match ours.first() {
         None => Ok(splice::insert(text, groups.range, &elements(groups), 2, None, &group)),
         Some(ours) if ours.command != command => {
             let mut text = text.to_owned();
@@ -161,14 +174,6 @@ fn command(program: &str, shared: bool, event: &str) -> String {
     format!("{} {MARK}{event}", shell_word(program))
 }
 
-fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,6 +222,15 @@ mod tests {
             let moved = with_hooks(&once, "/b/session", false).expect("edits");
             assert_eq!(moved, once.replace("/a/session", "/b/session"));
         }
+    }
+
+    #[test]
+    fn a_failure_of_any_tool_is_heard_of_after_an_older_install_too() {
+        let now = with_hooks("", "session", false).expect("edits");
+        assert!(now.contains("\"matcher\": \"*\""), "{now}");
+        let older = now.replace("\"matcher\": \"*\"", "\"matcher\": \"Write|Edit|MultiEdit|NotebookEdit\"");
+        assert_ne!(older, now);
+        assert_eq!(with_hooks(&older, "session", false).expect("edits"), now);
     }
 
     #[test]

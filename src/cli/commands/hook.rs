@@ -10,12 +10,13 @@ use super::hook_log::{is_anothers, log, log_outside, unopened};
 use crate::agents::{self, Event, Reply};
 use crate::base::pid::ProcessId;
 use crate::base::process::Run;
+use crate::base::text::Shown;
 use crate::base::progress::Silent;
 use crate::cli::context::{open, repo_env};
 use crate::cli::output::{ColorChoice, Mode, UiEnv};
 use crate::cli::{Context, Env, Ui, slash};
 use crate::ops::hook::{self, Outcome};
-use crate::ops::{App, Caller, Result, finish};
+use crate::ops::{App, Caller, Result, answered, finish};
 
 /// The entry point that agents use; parsed by hand, so that nothing can make it fail.
 pub fn main(args: &[OsString]) -> ExitCode {
@@ -102,8 +103,12 @@ fn handle(env: &Env, agent: &str, event: &str, payload: &[u8]) -> Vec<u8> {
     {
         // The line means the session of the agent in which it was typed.
         let env = env.clone().in_agent(&input.cwd, &input.native_id);
-        if let Some(answer) = slash::answer(&env, text) {
-            return adapter.render_reply(event, &Reply::Answer(answer));
+        if slash::is_ours(text) {
+            let answer =
+                answered::once(&app, &input.native_id, input.prompt_key.as_deref(), text, || slash::answer(&env, text));
+            // A line of ours never goes on to the model, whatever happens to it here.
+            let answer = answer.unwrap_or_else(|failure| Some(Shown::lines(&format!("error: {failure}"))));
+            return adapter.render_reply(event, &Reply::Answer(answer.unwrap_or_default()));
         }
         if event == "UserPromptExpansion" {
             return Vec::new();

@@ -45,9 +45,10 @@ pub fn run_continue(context: &mut Context, args: ContinueArgs) -> Result<u8> {
 
 fn go_on(context: &mut Context, session: Option<String>, print: bool) -> Result<u8> {
     let progress = context.ui.progress();
-    let app = context.app(&*progress)?;
-    let outcome = resume::run(&app, &resume::Options { session })?;
-    let start = context.ui.is_interactive() && !print && !outcome.native.command.is_empty();
+    let start = context.ui.is_interactive() && !print;
+    let app = if start { context.app(&*progress)? } else { context.reader(&*progress)? };
+    let outcome = resume::run(&app, &resume::Options { session, start })?;
+    let start = start && !outcome.native.command.is_empty();
     context.show("resume", &outcome, |ui, o| {
         let theme = ui.theme();
         let about =
@@ -66,24 +67,35 @@ fn go_on(context: &mut Context, session: Option<String>, print: bool) -> Result<
     let mut command = outcome.native.command.iter();
     let mut run = Run::new(command.next().cloned().unwrap_or_default());
     run.args = command.map(Into::into).collect();
+    run.cwd.clone_from(&outcome.native.dir);
     Ok(u8::try_from(run.interactive()?).unwrap_or(255))
+}
+
+/// The command as a shell takes it, with the way to where it has to be run.
+fn command_line(native: &Native) -> String {
+    let command = native.command.join(" ");
+    match &native.dir {
+        Some(dir) => format!("cd {} && {command}", text::shell_word(&dir.to_string_lossy())),
+        None => command,
+    }
 }
 
 /// The lines that go on with a conversation.
 pub fn how_to(ui: &mut Ui, native: &Native) {
     let theme = ui.theme();
+    let command = command_line(native);
     if native.command.is_empty() {
         ui.data_line(format!("The conversation is in {}", native.path.display()));
         return;
     }
     if let Some(line) = native.line.as_deref().filter(|_| ui.is_in_agent()) {
-        ui.data_line(line!["To go on in a shell:  ", native.command.join(" ")]);
+        ui.data_line(line!["To go on in a shell:  ", command]);
         ui.data_line("To go on here, type:");
         ui.data_line(line);
         return;
     }
     ui.data_line("Go on in a shell with:");
-    ui.data_line(line!["  ", paint(theme.good, native.command.join(" "))]);
+    ui.data_line(line!["  ", paint(theme.good, command)]);
     if let Some(line) = &native.line {
         ui.data_line("or in the agent with:");
         ui.data_line(paint(theme.good, line));

@@ -17,10 +17,14 @@ pub struct Args {
 /// Runs.
 pub fn run(context: &mut Context, args: &Args) -> Result<u8> {
     let line = args.line.join(" ");
-    let Some(command) = slash::parse(&line)? else {
-        return Err(Failure::new(FailureKind::Usage, "slash.unknown", format!("{line:?} is no line of ours"))
-            .hint("`session slash --help` lists the lines."));
-    };
     context.ui.as_in_an_agent();
-    super::run(context, command)
+    match slash::parse(&line)? {
+        Some(slash::Line::Command(command)) => super::run(context, *command),
+        Some(slash::Line::Help(help)) => {
+            help.lines().for_each(|line| context.ui.data_line(line));
+            Ok(0)
+        }
+        None => Err(Failure::new(FailureKind::Usage, "slash.unknown", format!("{line:?} is no line of ours"))
+            .hint("`session slash --help` lists the lines.")),
+    }
 }

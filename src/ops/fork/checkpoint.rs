@@ -1,4 +1,4 @@
-//! A fork's first checkpoint: the fork point's code and trees, under a new id.
+//! A fork's first checkpoint: the fork point's code and trees, or the present ones, under a new id.
 
 use std::path::Path;
 
@@ -37,10 +37,13 @@ pub fn head_at(point: &Tip) -> Head {
     Head { branch, commit: point.checkpoint.base }
 }
 
-/// Appends it to the fork point.
-pub fn first(app: &App<'_>, point: &Tip, fork: Fork<'_>) -> Result<Tip> {
+/// Appends it to the fork point. `unsaved` is what the present state adds to that.
+pub fn first(app: &App<'_>, point: &Tip, unsaved: Option<Recording>, fork: Fork<'_>) -> Result<Tip> {
     let now = app.now();
-    let mut recording = Recording::on(app, point.clone())?;
+    let mut recording = match unsaved {
+        Some(recording) => recording,
+        None => Recording::on(app, point.clone())?,
+    };
     recording.head = fork.head;
     // A turn that was open at the fork point is not part of the fork's conversation.
     if let Some(open) = recording.open_live_row() {

@@ -23,11 +23,11 @@ use self::point::Point;
 use self::switch::Switch;
 use self::worktree::Site;
 use super::moving::Files;
+use super::native::RunsIn;
 use super::rewind::Place;
 use super::{App, Result, find, moving, native, settle};
 use crate::base::{RepoPath, SessionId};
 use crate::engine::local;
-use crate::engine::store::Tip;
 use crate::git::{Head, Oid};
 use crate::model::session::Lineage;
 use crate::model::{Mode, Scope};
@@ -153,12 +153,9 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         return Ok(outcome);
     }
     find::take_up(app, &point.parent)?;
-    // What is there now can be had back before anything is made of it.
-    let (parent, at) = point.saved(app)?;
-    outcome.at = Place::from(&at.checkpoint);
     let mut made = Made::new(app);
-    let parts = Parts { parent: &parent, at: &at, branch: &branch, site: site.as_ref(), switch: switch.as_ref() };
-    match make(app, &parts, &mut made, &mut outcome) {
+    let parts = Parts { point, branch: &branch, site: site.as_ref(), switch: switch.as_ref() };
+    match make(app, parts, &mut made, &mut outcome) {
         Ok(()) => Ok(outcome),
         Err(failure) => Err(made.take_back(failure)),
     }
@@ -166,16 +163,16 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
 
 /// What a fork is made from.
 struct Parts<'a> {
-    parent: &'a Tip,
-    at: &'a Tip,
+    point: Point,
     branch: &'a Branch,
     site: Option<&'a Site>,
     switch: Option<&'a Switch>,
 }
 
 /// Makes everything, step by step.
-fn make(app: &App<'_>, parts: &Parts<'_>, made: &mut Made<'_>, outcome: &mut Outcome) -> Result<()> {
-    let Parts { parent, at, branch, .. } = *parts;
+fn make(app: &App<'_>, parts: Parts<'_>, made: &mut Made<'_>, outcome: &mut Outcome) -> Result<()> {
+    let Parts { point, branch, .. } = parts;
+    let (parent, at) = (&point.parent, &point.at);
     let placed = branch.make(app, &outcome.title, made)?;
     outcome.branch = placed.as_ref().and_then(|(name, _)| name.as_branch()).map(str::to_owned);
     outcome.branch_commit = placed.as_ref().map(|(_, commit)| *commit);
@@ -187,15 +184,18 @@ fn make(app: &App<'_>, parts: &Parts<'_>, made: &mut Made<'_>, outcome: &mut Out
     let cwd = if let Some(there) = &there { there.work_dir()?.to_owned() } else { app.cwd.clone() };
     outcome.worktree = there.as_ref().map(|_| cwd.clone());
 
-    let talk = native::conversation_at(app, parent, at.checkpoint.meta_tree)?;
+    let talk = native::conversation_at(app, point.talks(), at.checkpoint.meta_tree)?;
     if let (Some(talk), Some(agent)) = (&talk, crate::agents::of_session(&parent.session.agent.kind)) {
-        let written = native::write(app, agent, &parent.session, talk, &cwd, Some(&outcome.title))?.native;
+        let worktree = place.worktree_name();
+        let runs = RunsIn { cwd: &cwd, worktree: &worktree };
+        let mut written = native::write(app, agent, &parent.session, talk, runs, Some(&outcome.title))?.native;
         made.file(&written.path);
+        written.dir = there.as_ref().map(|_| cwd.clone());
         outcome.native = Some(written);
     }
     let id = app.ids.session();
     if let Some(native) = &outcome.native {
-        let known = local::Native { session: id, transcript: Some(native.path.clone()), inode: None };
+        let known = local::Native { session: id, transcript: Some(native.path.clone()), inode: None, resumes: None };
         made.native(&native.session_id);
         local::set_native(&app.repo, &native.session_id, &known)?;
     }
@@ -209,7 +209,7 @@ fn make(app: &App<'_>, parts: &Parts<'_>, made: &mut Made<'_>, outcome: &mut Out
         Lineage { parent_session: parent.session.id, checkpoint: at.checkpoint.number, branch: outcome.branch.clone() };
     let fork =
         Fork { id, title: &outcome.title, lineage, native: outcome.native.as_ref(), repo: place, head, cwd: &cwd };
-    let first = checkpoint::first(app, at, fork)?;
+    let first = checkpoint::first(app, at, point.unsaved, fork)?;
     made.session(id, first.checkpoint.commit);
     if let (Some(switch), Some((name, commit))) = (parts.switch, &placed) {
         switch.go(app, &first, name, *commit, made)?;

@@ -1,9 +1,11 @@
-//! The fork point: a checkpoint, or the present state, which becomes a checkpoint once nothing stands in the way.
+//! The fork point: a checkpoint, or the present state, which goes into the fork's first checkpoint.
+//!
+//! The session that is forked stays as it is, byte for byte: what of it is not saved is the fork's.
 
 use crate::engine::history::History;
 use crate::engine::store::{self, Tip};
-use crate::model::{Kind, Scope};
-use crate::ops::record::{Purpose, Recording};
+use crate::model::Scope;
+use crate::ops::record::Recording;
 use crate::ops::{App, Result, address, find, moving};
 
 /// Where to fork.
@@ -11,9 +13,10 @@ use crate::ops::{App, Result, address, find, moving};
 pub struct Point {
     /// The newest checkpoint of the session that is forked.
     pub parent: Tip,
-    /// The fork point; as it will be, where it is not saved yet.
+    /// The fork point. Where that is the present state: the newest checkpoint, with the files and the conversation of now.
     pub at: Tip,
-    unsaved: Option<Recording>,
+    /// What the present state adds to the newest checkpoint.
+    pub unsaved: Option<Recording>,
 }
 
 impl Point {
@@ -31,31 +34,17 @@ impl Point {
         let mut recording = moving::begin(app, tip.clone())?;
         let present = recording.capture_code(app, None)?;
         let mut at = tip.clone();
-        let head = (tip.checkpoint.base, tip.checkpoint.scope);
-        if (tip.code_tree, head) != (present.tree, (recording.head.commit, present.scope)) {
-            at.checkpoint.number += 1;
-            at.checkpoint.kind = Kind::Save;
-            at.checkpoint.turn = open_turn(&recording);
-            at.checkpoint.title = TITLE.into();
-            at.checkpoint.time = app.now();
-        }
         at.code_tree = present.tree;
+        at.checkpoint.meta_tree = recording.draft_tree(app, &present)?;
         at.checkpoint.base = recording.head.commit;
+        at.checkpoint.head = recording.head.branch.as_ref().and_then(|b| b.as_branch()).map(Into::into);
         at.checkpoint.scope = Scope::Full;
+        at.session = recording.session.clone();
         Ok(Self { parent: tip, at, unsaved: Some(recording) })
     }
 
-    /// Saves the present state, where that is the fork point: the newest checkpoint then, and the fork point.
-    pub fn saved(self, app: &App<'_>) -> Result<(Tip, Tip)> {
-        let Some(recording) = self.unsaved else { return Ok((self.parent, self.at)) };
-        let turn = open_turn(&recording);
-        let tip = recording.finish(app, Purpose::new(Kind::Save, turn, TITLE))?.tip;
-        Ok((tip.clone(), tip))
+    /// The session in whose newest tree the conversation stands.
+    pub const fn talks(&self) -> &Tip {
+        if self.unsaved.is_some() { &self.at } else { &self.parent }
     }
 }
-
-fn open_turn(recording: &Recording) -> Option<u32> {
-    recording.open_live_row().map(|at| recording.rows[at].turn)
-}
-
-const TITLE: &str = "before a fork";

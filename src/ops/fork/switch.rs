@@ -77,6 +77,7 @@ fn bring_files(app: &App<'_>, fork: &Tip) -> Result<()> {
         redone: None,
         terms: &Terms { foreign: Foreign::All, ..Terms::default() },
         paths: &[],
+        further_back: &[],
     };
     moving::go(app, recording, &history, &destination, Moved { code: Some(code), chat: None, foreign: None }).map(drop)
 }

@@ -1,12 +1,14 @@
 //! The conversation's half of a move: a new file of the agent's, cut, or the former one.
 
-use crate::engine::local;
+use crate::agents::{Parsed, ParsedTurn};
 use crate::engine::store::Tip;
 use crate::engine::stream::{Check, Source};
-use crate::model::Checkpoint;
-use crate::ops::native::{self, Conversation};
+use crate::engine::{layout, local};
+use crate::features::title;
+use crate::model::{Checkpoint, TurnRow};
+use crate::ops::native::{self, Conversation, RunsIn};
 use crate::ops::record::Recording;
-use crate::ops::{App, Failure, FailureKind, Result};
+use crate::ops::{App, Failure, FailureKind, Result, turn};
 
 use super::tip_of;
 
@@ -43,9 +45,20 @@ impl ChatMove {
         }
     }
 
-    /// Turns that the conversation will have.
-    pub(super) const fn turns(&self) -> usize {
-        self.talk().rows.len()
+    /// Turns that the conversation will have: as many as the file that is written, or is there, makes live.
+    pub(super) fn turns(&self, app: &App<'_>, recording: &Recording) -> Result<usize> {
+        if self.stays(recording) {
+            return Ok(recording.live_rows().len());
+        }
+        let Some(agent) = recording.agent() else { return Ok(self.talk().rows.len()) };
+        if let Self::Former { stream, .. } = self
+            && native::intact_file(app, agent, tip_of(recording)?, stream)?.is_some()
+        {
+            return Ok(layout::rows_of(stream, &recording.rows).len());
+        }
+        let talk = self.talk();
+        let bytes = native::rewritten(app, agent, talk, &app.cwd, None, &talk.stream)?.bytes;
+        Ok(kept_rows(talk, &agent.parse(&bytes, 0)).len())
     }
 
     /// Whether the conversation already is where it shall be.
@@ -74,37 +87,48 @@ impl ChatMove {
             }
         }
         let talk = self.talk();
-        let written = native::write(app, agent, &recording.session, talk, &app.cwd, None)?;
+        let worktree = app.repo.worktree_name();
+        // Where it lies is decided by where it ran until now.
+        let session = &tip_of(recording)?.session;
+        let written = native::write(app, agent, session, talk, RunsIn { cwd: &app.cwd, worktree: &worktree }, None)?;
         let id = written.native.session_id.clone();
         recording.session.add_native_id(&id);
         recording.session.agent.live = Some(id.clone());
         recording.session.agent.transcript_path = Some(written.native.path.to_string_lossy().into_owned());
         recording.store_stream(app, &id, &Source::Bytes(&written.bytes), Check::Full)?;
-        // The turns that are kept get their rows again, with their ranges in the new file.
-        let parsed = agent.parse(&written.bytes, 0);
-        // A turn that the agent itself had rewound is not in the new file, and gets none.
-        for (at, turn) in parsed.turns.iter().enumerate() {
-            let by_key = talk.rows.iter().find(|row| turn.key.is_some() && row.key == turn.key);
-            let Some(mut row) = by_key.or_else(|| talk.rows.get(at).filter(|_| turn.key.is_none())).cloned() else {
-                continue;
-            };
-            row.stream.clone_from(&id);
-            row.start = turn.start;
-            row.end = Some(turn.end);
-            recording.push_row(row);
+        for row in kept_rows(talk, &agent.parse(&written.bytes, 0)) {
+            recording.push_row(TurnRow { stream: id.clone(), ..row });
         }
         let inode = std::fs::metadata(&written.native.path).ok().map(|m| std::os::unix::fs::MetadataExt::ino(&m));
-        let known =
-            local::Native { session: recording.session.id, transcript: Some(written.native.path.clone()), inode };
+        let known = local::Native {
+            session: recording.session.id,
+            transcript: Some(written.native.path.clone()),
+            inode,
+            resumes: None,
+        };
         local::set_native(&app.repo, &id, &known)?;
         Ok((written.native, written.removed_prompt))
     }
 }
 
+/// The turns that are kept, with their ranges in the new file. A turn that the agent itself had rewound is not in there.
+fn kept_rows(talk: &Conversation, new: &Parsed) -> Vec<TurnRow> {
+    let mut next = 0;
+    let row_of = |turn: &ParsedTurn| {
+        let by_key = talk.rows.iter().position(|row| turn.key.is_some() && row.key == turn.key);
+        // The agent's file may know a prompt by another key than its hook did, or by none.
+        let same = |row: &TurnRow| row.prompt == title::prompt_line(&turn.prompt, turn::PROMPT_CHARS);
+        let by_text = || talk.rows.iter().skip(next).position(same).map(|at| next + at);
+        let at = by_key.or_else(by_text).or_else(|| Some(next).filter(|_| turn.key.is_none()))?;
+        next = at + 1;
+        talk.rows.get(at).map(|row| TurnRow { start: turn.start, end: Some(turn.end), ..row.clone() })
+    };
+    new.turns.iter().filter_map(row_of).collect()
+}
+
 /// Whether the live conversation already ends where it shall.
 fn is_where_it_is(recording: &Recording, talk: &Conversation) -> bool {
     let live: Vec<_> = recording.live_rows().into_iter().map(|at| &recording.rows[at]).collect();
-    let same =
-        |(a, b): (&&crate::model::TurnRow, &crate::model::TurnRow)| a.turn == b.turn && a.checkpoints == b.checkpoints;
+    let same = |(a, b): (&&TurnRow, &TurnRow)| a.turn == b.turn && a.checkpoints == b.checkpoints;
     live.len() == talk.rows.len() && live.iter().zip(&talk.rows).all(same)
 }

@@ -41,6 +41,15 @@ pub struct Destination<'a> {
     pub terms: &'a Terms,
     /// Only these paths, as paths of the tree.
     pub paths: &'a [RepoPath],
+    /// Paths that an earlier move took further back than the target; they stay.
+    pub further_back: &'a [RepoPath],
+}
+
+impl Destination<'_> {
+    /// Whether only some paths go there.
+    const fn is_picked(&self) -> bool {
+        !self.paths.is_empty() || !self.further_back.is_empty()
+    }
 }
 
 /// What moves.
@@ -97,7 +106,7 @@ pub fn go(
         staged: to.terms.staged,
         head: to.terms.head,
         native: None,
-        turns: moved.chat.as_ref().map(ChatMove::turns),
+        turns: moved.chat.as_ref().map(|chat| chat.turns(app, &recording)).transpose()?,
         removed_prompt: None,
         needs_choice,
     };
@@ -135,7 +144,15 @@ pub fn go(
     let from = before.checkpoint.number;
     let mut recording = Recording::on(app, before)?;
     let asked = git.as_ref().map(|(_, asked)| asked.clone());
-    let then = Then { kind: to.kind, from, target: to.target.number, mode: to.mode, redone: to.redone, git: asked };
+    let then = Then {
+        kind: to.kind,
+        from,
+        target: to.target.number,
+        mode: to.mode,
+        redone: to.redone,
+        picked: to.is_picked(),
+        git: asked,
+    };
     // Where no file moves the index or HEAD do, under a journal all the same.
     let restored = match moved.code.as_ref().filter(|code| !code.plan.is_empty() || git.is_some()) {
         Some(code) => Some((code, files::write(app, &recording, code, &then)?)),
@@ -157,7 +174,8 @@ pub fn go(
         outcome.removed_prompt = removed;
     }
     let mut purpose = Purpose::new(to.kind, to.target.turn, title(to)).always();
-    purpose.movement = Some(Movement { from, target: to.target.number, mode: to.mode, redone: to.redone });
+    let Destination { mode, redone, .. } = *to;
+    purpose.movement = Some(Movement { from, target: to.target.number, mode, redone, picked: to.is_picked() });
     let appended = recording.finish(app, purpose)?;
     if let Some((_, written)) = &restored {
         journal::remove(&app.repo, written.durability)?;
@@ -187,7 +205,8 @@ fn settle_foreign(
     }
     let foreign = choice::foreign_paths(app, tip, history, to.target, present, plan)?;
     if to.terms.foreign == Foreign::Mine && !foreign.is_empty() {
-        *plan = leave(app, history, to.target, present, to.paths, &foreign)?;
+        let left = [foreign.as_slice(), to.further_back].concat();
+        *plan = leave(app, history, to.target, present, to.paths, &left)?;
     }
     Ok(foreign)
 }

@@ -55,7 +55,7 @@ pub fn begin(app: &App<'_>, tip: Tip) -> Result<Recording> {
         && path.is_file()
     {
         recording.capture_chat(app, &native, Some(&path), Check::Tail)?;
-        turn::extend(&mut recording, &native);
+        turn::extend(app, &mut recording, &native);
     }
     Ok(recording)
 }
