@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::AgentEnv;
+
 /// How to install.
 #[derive(Clone, Debug)]
 pub struct InstallOptions {
@@ -11,6 +13,24 @@ pub struct InstallOptions {
     pub shared: bool,
     /// Leave the agent's own `/rewind` alone.
     pub keep_builtin_rewind: bool,
+    /// Where the person's own settings lie.
+    pub env: AgentEnv,
+}
+
+/// Our hooks in a work tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hooks {
+    /// Not there.
+    Absent,
+    /// There, and the agent runs them.
+    There,
+    /// There, and the agent does not run them.
+    Idle {
+        /// The file that is the reason, relative to the top of the work tree or absolute.
+        path: PathBuf,
+        /// What about it.
+        why: String,
+    },
 }
 
 /// One file before and after.

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 pub use error::{Error, Result};
 pub use hook::{Event, HookInput, Reply};
-pub use install::{FileEdit, InstallOptions};
-pub use transcript::{Keep, Note, Noted, Parsed, ParsedTurn, Rewrite, Rewritten, ToolRun};
+pub use install::{FileEdit, Hooks, InstallOptions};
+pub use transcript::{Companion, Keep, Note, Noted, Parsed, ParsedTurn, Rewrite, Rewritten, ToolRun};
 
 /// What adapters need of the environment; read once, by the command line.
 #[derive(Clone, Debug, Default)]
@@ -62,8 +62,8 @@ pub trait Agent: Sync + std::fmt::Debug {
     }
     /// Finds the transcript of an id wherever the agent may have put it.
     fn find_transcript(&self, env: &AgentEnv, native_id: &str) -> Option<PathBuf>;
-    /// Files of subagents that lie beside a transcript: the part of the stream id after `<native-id>.`, and the file.
-    fn companions(&self, transcript: &Path) -> Vec<(String, PathBuf)>;
+    /// Files that lie beside a transcript and belong to it: those of subagents, and outputs of tools too large for it.
+    fn companions(&self, transcript: &Path) -> Vec<Companion>;
     /// The command that resumes an id outside of the agent; `None` where there is none.
     fn resume_command(&self, native_id: &str) -> Option<Vec<String>>;
     /// The line that resumes an id inside the agent; `None` where there is none.
@@ -74,6 +74,14 @@ pub trait Agent: Sync + std::fmt::Debug {
     }
     /// The edits that install our hooks and command files; empty where all is in place.
     fn install(&self, root: &Path, options: &InstallOptions) -> Result<Vec<FileEdit>>;
+    /// Files that hold our hooks, relative to the top of the work tree.
+    fn hook_files(&self) -> &'static [&'static str] {
+        &[]
+    }
+    /// Whether our hooks are in a work tree, and whether the agent would run them.
+    fn hooks(&self, _root: &Path, _env: &AgentEnv) -> Result<Hooks> {
+        Ok(Hooks::Absent)
+    }
     /// The edits that take out exactly what was put in, wherever it was put.
     fn uninstall(&self, root: &Path) -> Result<Vec<FileEdit>>;
 }

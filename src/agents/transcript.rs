@@ -7,6 +7,17 @@ use crate::base::{IdSource, Timestamp};
 use crate::model::session::Usage;
 use crate::model::state::{Todo, TodoStatus};
 
+/// A file beside a transcript that is stored along with it, byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Companion {
+    /// The part of its stream's id after `<native-id>.`.
+    pub part: String,
+    /// The file.
+    pub path: PathBuf,
+    /// Whether it is written once and never again, so that its size tells whether it is stored.
+    pub is_final: bool,
+}
+
 /// Something in a turn that its state is derived from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Noted {

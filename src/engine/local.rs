@@ -69,9 +69,33 @@ pub fn set_current(repo: &Repo, current: Option<&Current>) -> Result<()> {
     match current {
         None => file::remove_optional(&path).map(drop)?,
         Some(wanted) if self::current(repo)?.as_ref() == Some(wanted) => {}
-        Some(wanted) => write_json(&path, wanted)?,
+        Some(wanted) => {
+            write_json(&path, wanted)?;
+            note_recent(repo, wanted.session)?;
+        }
     }
     Ok(())
+}
+
+/// Sessions of a worktree that are remembered.
+const RECENT: usize = 8;
+
+/// Sessions that ran in this worktree lately, the one that was begun or ended last first.
+pub fn recent(repo: &Repo) -> Result<Vec<SessionId>> {
+    let bytes = file::read_optional(&repo.git_dir.join("session").join("recent"))?;
+    Ok(bytes.and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default())
+}
+
+/// Notes that a session ran in this worktree.
+pub fn note_recent(repo: &Repo, session: SessionId) -> Result<()> {
+    let mut known = recent(repo)?;
+    if known.first() == Some(&session) {
+        return Ok(());
+    }
+    known.retain(|id| *id != session);
+    known.insert(0, session);
+    known.truncate(RECENT);
+    write_json(&worktree_dir(repo)?.join("recent"), &known)
 }
 
 /// What is known of an agent's own session.
@@ -126,6 +150,12 @@ pub fn follow(repo: &Repo, from: SessionId, to: SessionId) -> Result<()> {
         if let Some(current) = current.filter(|c| c.session == from) {
             write_json(&path, &Current { session: to, ..current })?;
         }
+        let path = dir.join("session").join("recent");
+        let recent = file::read_optional(&path)?.and_then(|b| serde_json::from_slice::<Vec<SessionId>>(&b).ok());
+        if let Some(recent) = recent.filter(|ids| ids.contains(&from)) {
+            let ids: Vec<SessionId> = recent.into_iter().map(|id| if id == from { to } else { id }).collect();
+            write_json(&path, &ids)?;
+        }
     }
     for path in entries(&repo.common_dir.join("session").join("native"))? {
         let known = file::read_optional(&path)?.and_then(|b| serde_json::from_slice::<Native>(&b).ok());
@@ -162,6 +192,9 @@ pub fn forget_native(repo: &Repo, id: &str) -> Result<()> {
 pub struct Installed {
     /// Relative to the top of the work tree.
     pub path: String,
+    /// The worktree; an older note says none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<String>,
     /// Whether it was not there before.
     pub created: bool,
     /// What it held before, where it was there.
@@ -172,7 +205,14 @@ pub struct Installed {
     pub after: Option<String>,
 }
 
-/// What `enable` wrote into the work tree.
+impl Installed {
+    /// Whether it lies in the worktree of this name.
+    pub fn is_in(&self, worktree: &str) -> bool {
+        self.worktree.as_deref().is_none_or(|of| of == worktree)
+    }
+}
+
+/// What `enable` wrote into the work trees.
 pub fn installed(repo: &Repo) -> Result<Vec<Installed>> {
     let bytes = file::read_optional(&repo.common_dir.join("session").join("installed"))?;
     Ok(bytes.and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default())

@@ -23,15 +23,16 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let chosen = enable::agents_of(&options.agents)?;
     let mut edits: Vec<(&str, FileEdit)> = Vec::new();
     let installed = local::installed(&app.repo)?;
+    let here = app.repo.worktree_name();
     for agent in &chosen {
         for mut edit in agent.uninstall(&root)? {
-            enable::give_back(&installed, &mut edit);
+            enable::give_back(&installed, &mut edit, &here);
             edits.push((agent.kind(), edit));
         }
     }
     let mut changes: Vec<_> = edits.iter().map(|(agent, edit)| enable::describe(agent, edit)).collect();
     let mut installed = installed;
-    installed.retain(|i| !edits.iter().any(|(_, e)| e.path.to_string_lossy() == i.path));
+    installed.retain(|i| !(i.is_in(&here) && edits.iter().any(|(_, e)| e.path.to_string_lossy() == i.path)));
     let (is_last, state_lines) = (installed.is_empty(), state_file::exclude_lines(app)?);
     // Lines for files of ours that are now gone or without us go too.
     let lines: Vec<String> = enable::excluded_lines(app)?

@@ -4,10 +4,11 @@
 
 use serde::Serialize;
 
+use super::agent_hooks::{self, AgentHooks};
 use super::git_installed::{self, State};
 use super::{App, Result, find, git_enabled, pre_push, settle};
-use crate::base::file;
 use crate::base::text::{self, sanitise};
+use crate::base::{Timestamp, file};
 use crate::engine::{half_added, locks};
 use crate::git::hooks_dir::Place;
 use crate::git::remote;
@@ -58,8 +59,13 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// How the work is shared.
     pub repository: Sharing,
+    /// Agents' hooks here.
+    pub agents: Vec<AgentHooks>,
     /// The last lines that hooks logged.
     pub log: Vec<String>,
+    /// The moment.
+    #[serde(skip)]
+    pub now: Timestamp,
 }
 
 /// Looks, and fixes where told to.
@@ -69,6 +75,7 @@ pub fn run(app: &App<'_>, fix: bool) -> Result<Outcome> {
     half_added_worktree(app, fix, &mut findings)?;
     stale_locks(app, fix, &mut findings)?;
     damaged(app, &mut findings)?;
+    let agents = agents(app, &mut findings)?;
     let hooks = hooks(app, &mut findings)?;
     remotes(app, &mut findings)?;
     for (name, ours) in pre_push::branches_and_tags(app)? {
@@ -103,7 +110,8 @@ pub fn run(app: &App<'_>, fix: bool) -> Result<Outcome> {
     let log = log.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let lines: Vec<String> = log.lines().map(sanitise).collect();
     let ok = findings.iter().all(|f| f.fixed);
-    Ok(Outcome { ok, findings, repository, log: lines[lines.len().saturating_sub(LOG_LINES)..].to_vec() })
+    let log = lines[lines.len().saturating_sub(LOG_LINES)..].to_vec();
+    Ok(Outcome { ok, findings, repository, agents, log, now: app.now() })
 }
 
 fn restore(app: &App<'_>, fix: bool, findings: &mut Vec<Finding>) -> Result<()> {
@@ -183,6 +191,31 @@ fn damaged(app: &App<'_>, findings: &mut Vec<Finding>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Agents' hooks that are gone or do not run, and command files that are gone.
+fn agents(app: &App<'_>, findings: &mut Vec<Finding>) -> Result<Vec<AgentHooks>> {
+    let agents = agent_hooks::look(app)?;
+    for hooks in &agents {
+        let Some(problem) = hooks.problem() else { continue };
+        let heard = hooks.last_heard(app.now()).map(|heard| format!("; {heard}")).unwrap_or_default();
+        let (code, hint) = match hooks.why {
+            Some(_) => ("agent.hooks-idle", "Put the file right, then run `session enable`."),
+            None => ("agent.hooks-missing", "`session enable` puts them back."),
+        };
+        findings.push(Finding { code, message: format!("{problem}{heard}"), hint: hint.to_owned(), fixed: false });
+    }
+    let lost = agent_hooks::lost_files(app)?;
+    if let Some(first) = lost.first() {
+        let more = if lost.len() > 1 { format!(" and {} more", lost.len() - 1) } else { String::new() };
+        findings.push(Finding {
+            code: "agent.files-missing",
+            message: format!("what `session enable` wrote is gone: {}{more}", sanitise(first)),
+            hint: "`session enable` puts it back.".to_owned(),
+            fixed: false,
+        });
+    }
+    Ok(agents)
 }
 
 /// Hooks that git does not run, missing and overwritten ones; where git looks for them.

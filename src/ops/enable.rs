@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::agent_hooks::{self, AgentHooks};
 use super::git_install::{self, ByHand, Left, Plan};
 use super::{App, Failure, FailureKind, Result, state_file};
 use crate::agents::{self, Agent, FileEdit, InstallOptions};
@@ -91,7 +92,12 @@ pub fn agents_of(names: &[String]) -> Result<Vec<&'static dyn Agent>> {
 pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let root = app.repo.work_dir()?.to_owned();
     let program = app.program.to_str().map_or_else(|| "git-session".to_owned(), str::to_owned);
-    let install = InstallOptions { program, shared: options.shared, keep_builtin_rewind: options.keep_builtin_rewind };
+    let install = InstallOptions {
+        program,
+        shared: options.shared,
+        keep_builtin_rewind: options.keep_builtin_rewind,
+        env: app.agent_env.clone(),
+    };
     let chosen = agents_of(&options.agents)?;
     let mut edits: Vec<(&str, FileEdit)> = Vec::new();
     for agent in &chosen {
@@ -117,7 +123,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     if !options.dry_run {
         let mut installed = local::installed(&app.repo)?;
         for (_, edit) in &edits {
-            note(&mut installed, edit);
+            note(&mut installed, edit, &app.repo.worktree_name());
         }
         // The note first: what is installed can then always be found again.
         local::set_installed(&app.repo, &installed)?;
@@ -140,21 +146,24 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
 }
 
 /// Notes a file with its text, so that `disable` can give back to the byte what nobody edited in between.
-fn note(installed: &mut Vec<Installed>, edit: &FileEdit) {
+fn note(installed: &mut Vec<Installed>, edit: &FileEdit, worktree: &str) {
     let path = edit.path.to_string_lossy().into_owned();
     let text = |bytes: &Option<Vec<u8>>| bytes.clone().and_then(|b| String::from_utf8(b).ok());
     let (before, after) = (text(&edit.before), text(&edit.after));
-    match installed.iter_mut().find(|i| i.path == path) {
+    match installed.iter_mut().find(|i| i.path == path && i.is_in(worktree)) {
         Some(known) if known.after.is_some() && known.after == before => known.after = after,
         Some(known) => (known.before, known.after) = (None, None),
-        None => installed.push(Installed { path, created: edit.before.is_none(), before, after }),
+        None => {
+            let worktree = Some(worktree.to_owned());
+            installed.push(Installed { path, worktree, created: edit.before.is_none(), before, after });
+        }
     }
 }
 
 /// What taking out leaves: the text from before, where the file is as `enable` wrote it.
-pub fn give_back(installed: &[Installed], edit: &mut FileEdit) {
+pub fn give_back(installed: &[Installed], edit: &mut FileEdit, worktree: &str) {
     let path = edit.path.to_string_lossy();
-    let known = installed.iter().find(|i| i.path == path && !i.created && i.before.is_some());
+    let known = installed.iter().find(|i| i.path == path && i.is_in(worktree) && !i.created && i.before.is_some());
     if let Some(known) = known
         && edit.before.is_some()
         && edit.before.as_deref() == known.after.as_deref().map(str::as_bytes)
@@ -163,17 +172,10 @@ pub fn give_back(installed: &[Installed], edit: &mut FileEdit) {
     }
 }
 
-/// Agents whose hooks are installed in this work tree: taking them out would change something.
+/// Agents whose hooks are in this work tree, and run.
 pub fn enabled_agents(app: &App<'_>) -> Result<Vec<String>> {
-    let Ok(root) = app.repo.work_dir() else { return Ok(Vec::new()) };
-    let mut enabled = Vec::new();
-    for agent in agents::AGENTS {
-        // Settings that cannot be read are the business of `enable` and `disable`.
-        if agent.uninstall(root).is_ok_and(|edits| !edits.is_empty()) {
-            enabled.push(agent.kind().to_owned());
-        }
-    }
-    Ok(enabled)
+    let there = agent_hooks::look(app)?.into_iter().filter(AgentHooks::is_there);
+    Ok(there.map(|hooks| hooks.agent.to_owned()).collect())
 }
 
 /// How an edit is told.

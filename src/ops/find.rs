@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::life::Lives;
 use super::{App, Failure, FailureKind, Result};
 use crate::base::SessionId;
 use crate::engine::store::Tip;
@@ -199,8 +200,7 @@ pub fn by_text(app: &App<'_>, text: &str) -> Result<SessionId> {
         return Ok(id);
     }
     if is_latest(text) {
-        let newest = found.iter().find(|f| f.session.is_ok());
-        return newest.map(|f| f.id).ok_or_else(not_found);
+        return latest(app, &found)?.ok_or_else(not_found);
     }
     // A pulled session is meant by its own name only where that is free; `<remote>/<name>` always means it.
     let others = pulled(app)?;
@@ -236,6 +236,14 @@ pub fn by_text(app: &App<'_>, text: &str) -> Result<SessionId> {
 /// Whether a word means the newest session.
 pub fn is_latest(text: &str) -> bool {
     ["latest", "last", "recent"].contains(&text.to_lowercase().as_str())
+}
+
+/// The newest of these that does not run now; where each of them runs, the newest.
+fn latest(app: &App<'_>, found: &[Found]) -> Result<Option<SessionId>> {
+    let runs = Lives::load(app)?;
+    let readable = || found.iter().filter_map(|f| Some((f.id, f.session.as_ref().ok()?)));
+    let at_rest = readable().find(|(_, session)| !runs.is_live(session));
+    Ok(at_rest.or_else(|| readable().next()).map(|(id, _)| id))
 }
 
 /// The session of exactly this name.

@@ -8,7 +8,7 @@ use bstr::{BString, ByteSlice as _};
 use serde::{Deserialize, Serialize};
 
 use super::record::{Purpose, Recording};
-use super::{App, Result, moving, save, settle};
+use super::{App, Result, join, moving, save, settle};
 use crate::base::{SessionId, text};
 use crate::engine::local::{self, Current};
 use crate::engine::notes::{self, Link};
@@ -147,7 +147,8 @@ fn begins(app: &App<'_>) -> Result<bool> {
 /// Makes the checkpoint and the links.
 pub fn perform(app: &App<'_>, task: &Task) -> Result<Outcome> {
     let _lock = app.lock_worktree()?;
-    let running = save::running(app)?;
+    // Where commits begin no session they belong to none that has ended either.
+    let running = if task.begin { join::session(app)? } else { save::running(app)? };
     if running.is_none() && !task.begin {
         return Ok(Outcome::Nothing);
     }

@@ -111,6 +111,7 @@ pub fn run(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Outcome> {
             };
             let id = recording.session.id;
             let appended = turn::session_end(app, recording, &input.native_id, transcript)?;
+            local::note_recent(&app.repo, id)?;
             let mine = local::current(&app.repo)?.is_some_and(|c| c.session == id);
             if mine {
                 let current = cleared.then_some(Current { session: id, cleared: true });

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use super::life::{Life, Lives};
 use super::{App, Result, find};
 use crate::base::{SessionId, Timestamp};
 use crate::engine::local;
-use crate::git::RemoteKey;
+use crate::git::{Oid, RemoteKey};
+use crate::model::Session;
 
 /// Which sessions.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +36,9 @@ pub struct Row {
     pub title: Option<String>,
     /// Its agent's kind.
     pub agent: String,
+    /// What its agent does, where that is known: `running`, `waiting`, `ended` or `killed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<Life>,
     /// Turns of the live conversation.
     pub turns: u32,
     /// When its last event happened.
@@ -90,6 +95,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     found.sort_by_key(|f| std::cmp::Reverse(f.session.as_ref().ok().map(|s| s.updated_at)));
     let ids: Vec<String> = found.iter().map(|f| f.id.to_string()).collect();
     let current = local::current(&app.repo)?.map(|c| c.session);
+    let lives = Lives::load(app)?;
     let mut corrupt = Vec::new();
     let mut sessions = Vec::new();
     let cwd = app.cwd.to_string_lossy();
@@ -101,6 +107,11 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         if options.here && session.cwd != cwd {
             continue;
         }
+        // What was only pulled runs on another machine, if anywhere.
+        let state = match (found.tip, &found.remote) {
+            (Some(tip), None) if session.agent.kind != "none" => state(app, &lives, &session, tip)?,
+            _ => None,
+        };
         let taken =
             session.name.as_ref().filter(|n| names.get(&n.to_lowercase()).is_some_and(|holder| *holder != found.id));
         let there = remotes
@@ -117,6 +128,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
             name: session.name,
             title: session.title,
             agent: session.agent.kind,
+            state,
             turns: session.turns,
             updated_at: session.updated_at,
             created_at: session.created_at,
@@ -128,6 +140,12 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let more = options.limit.map_or(0, |limit| sessions.len().saturating_sub(limit));
     sessions.truncate(sessions.len() - more);
     Ok(Outcome { sessions, corrupt, more, now: app.now() })
+}
+
+/// What a session's agent does. Its tree is read only where an agent has it open: few are, and there may be thousands.
+fn state(app: &App<'_>, lives: &Lives, session: &Session, tip: Oid) -> Result<Option<Life>> {
+    let tree = if lives.is_live(session) { app.repo.objects.read_commit(tip)?.tree } else { tip };
+    lives.of(app, session, tree)
 }
 
 fn name_of(found: &find::Found) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Floor 6: one use case a file. Typed options in, typed outcome out; prints nothing. Every interface is thin over it.
 
 pub mod address;
+pub mod agent_hooks;
 pub mod answered;
 pub mod app;
 pub mod choice;
@@ -22,6 +23,7 @@ pub mod git_uninstall;
 pub mod hook;
 pub mod hook_aside;
 pub mod hook_text;
+pub mod join;
 pub mod label;
 pub mod life;
 pub mod list;

@@ -247,8 +247,13 @@ impl Recording {
         let inode = std::fs::metadata(file).ok().map(|m| std::os::unix::fs::MetadataExt::ino(&m));
         let check = if known.as_ref().is_none_or(|k| k.inode != inode) { Check::Full } else { check };
         self.store_stream(app, native, &Source::File(file), check)?;
-        for (part, path) in self.agent().map(|a| a.companions(file)).unwrap_or_default() {
-            self.store_stream(app, &format!("{native}.{part}"), &Source::File(&path), check)?;
+        for companion in self.agent().map(|a| a.companions(file)).unwrap_or_default() {
+            let id = format!("{native}.{}", companion.part);
+            let size = std::fs::metadata(&companion.path).map_or(0, |m| m.len());
+            let is_stored = self.session.stream(&id).is_some_and(|s| s.bytes == size);
+            if !(companion.is_final && is_stored && check == Check::Tail) {
+                self.store_stream(app, &id, &Source::File(&companion.path), check)?;
+            }
         }
         local::set_native(
             &app.repo,

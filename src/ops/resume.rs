@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::life::Lives;
 use super::native::{Native, RunsIn};
 use super::{App, Failure, FailureKind, Result, find, native, settle};
 use crate::agents::Agent;
@@ -15,7 +16,7 @@ use crate::git::worktree;
 /// What to resume.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Which session; the newest where `None`.
+    /// Which session; the newest that does not run now where `None`.
     pub session: Option<String>,
     /// Whether the agent is started at once; otherwise it is only said how.
     pub start: bool,
@@ -127,13 +128,25 @@ fn intact(app: &App<'_>, agent: &dyn Agent, tip: &Tip, own: &String) -> Result<O
     Ok(None)
 }
 
-/// The newest session that has a conversation.
+/// The newest session that has a conversation and does not run now.
 fn newest(app: &App<'_>) -> Result<Tip> {
-    let all = find::all(app)?;
-    let newest = all.iter().find(|f| f.session.as_ref().is_ok_and(|s| s.turns > 0));
-    match newest {
-        Some(found) => find::load(app, found.id),
-        None => Err(Failure::new(FailureKind::NotFound, "session.none", "no sessions to continue")
-            .hint("`session enable` saves every turn of your agent from now on.")),
+    let runs = Lives::load(app)?;
+    let mut live = None;
+    for found in find::all(app)? {
+        let Ok(session) = &found.session else { continue };
+        if session.turns == 0 {
+            continue;
+        }
+        if runs.is_live(session) {
+            live = live.or(Some(found.id));
+        } else {
+            return find::load(app, found.id);
+        }
     }
+    let failure = Failure::new(FailureKind::NotFound, "session.none", "no sessions to continue");
+    Err(match live {
+        Some(id) => failure
+            .hint(format!("Session {} runs now; `session resume {id}` goes on with it all the same.", id.short())),
+        None => failure.hint("`session enable` saves every turn of your agent from now on."),
+    })
 }

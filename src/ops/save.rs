@@ -1,9 +1,9 @@
-//! `save [TITLE]`: a checkpoint now. Begins a session (without an agent) where none runs here.
+//! `save [TITLE]`: a checkpoint now. Begins a session (without an agent) where there is none to join.
 
 use serde::Serialize;
 
 use super::record::{Purpose, Recording};
-use super::{App, Failure, FailureKind, Result, find, moving, settle};
+use super::{App, Failure, FailureKind, Result, find, join, moving, settle};
 use crate::base::SessionId;
 use crate::engine::{local, store};
 use crate::git::Oid;
@@ -59,7 +59,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     settle::settle(app)?;
     let tip = match &options.session {
         Some(named) => Some(find::own_session(app, Some(named))?),
-        None => running(app)?,
+        None => join::session(app)?,
     };
     let begun = tip.is_none();
     let mut recording = match tip {
@@ -111,12 +111,23 @@ pub fn begin(app: &App<'_>) -> Result<Recording> {
 
 /// The session that runs here: the agent's in whose shell we are, else the one of this worktree.
 pub fn running(app: &App<'_>) -> Result<Option<store::Tip>> {
-    if let Some(native) = app.agent_session.as_deref()
-        && let Some(id) = find::by_native(app, native)?
-        && let Some(tip) = store::tip(&app.repo, id)?
-    {
-        return Ok(Some(tip));
+    match of_agent(app)? {
+        Some(tip) => Ok(Some(tip)),
+        None => of_worktree(app),
     }
+}
+
+/// The session of the agent in whose shell we are.
+pub fn of_agent(app: &App<'_>) -> Result<Option<store::Tip>> {
+    let Some(native) = app.agent_session.as_deref() else { return Ok(None) };
+    match find::by_native(app, native)? {
+        Some(id) => Ok(store::tip(&app.repo, id)?),
+        None => Ok(None),
+    }
+}
+
+/// The session of this worktree, as hooks and `--session` set it.
+pub fn of_worktree(app: &App<'_>) -> Result<Option<store::Tip>> {
     match local::current(&app.repo)? {
         Some(current) => Ok(store::tip(&app.repo, current.session)?),
         None => Ok(None),

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::agent_hooks::{self, AgentHooks};
 use super::life::Lives;
 use super::rewind::Place;
 use super::{App, Result, find, save, settle};
@@ -22,6 +23,8 @@ pub struct Outcome {
     pub sessions: usize,
     /// Where hooks are installed here: agents, and `git`.
     pub enabled: Vec<String>,
+    /// Agents' hooks that are, or were put, here: whether they run, and when one of them last did.
+    pub hooks: Vec<AgentHooks>,
     /// Branch that HEAD is on.
     pub branch: Option<String>,
     /// HEAD's commit.
@@ -107,7 +110,8 @@ pub fn run(app: &App<'_>) -> Result<Outcome> {
     };
     let log = crate::base::file::read_optional(&app.repo.common_dir.join("session/log/hooks.log"))?;
     let last_problem = log.and_then(|bytes| String::from_utf8_lossy(&bytes).lines().last().map(str::to_owned));
-    let mut enabled = super::enable::enabled_agents(app)?;
+    let hooks = agent_hooks::look(app)?;
+    let mut enabled: Vec<String> = hooks.iter().filter(|h| h.is_there()).map(|h| h.agent.to_owned()).collect();
     enabled.extend(super::git_installed::is_installed(app)?.then(|| "git".to_owned()));
     Ok(Outcome {
         state: match (&tip, life) {
@@ -118,6 +122,7 @@ pub fn run(app: &App<'_>) -> Result<Outcome> {
         },
         sessions: store::heads(&app.repo)?.len(),
         enabled,
+        hooks,
         branch: head.branch.as_ref().and_then(|b| b.as_branch()).map(str::to_owned),
         head: head.commit,
         changed,

@@ -18,7 +18,7 @@ fn state(repo: &TestRepo) -> Vec<String> {
     all
 }
 
-/// Settings that people have: compact, spread out, with comments, with hooks of others, with CRLF, without a last line end.
+/// Settings that people have: compact, spread out, with a last comma, with hooks of others, with CRLF, without a last line end.
 const SHAPES: [&str; 12] = [
     "{}",
     "{}\n",
@@ -28,7 +28,7 @@ const SHAPES: [&str; 12] = [
     "{\"permissions\":{\"allow\":[\"Bash(ls)\"]}}",
     "{\n  \"permissions\": {\n    \"allow\": []\n  }\n}\n",
     "{\r\n\t\"model\": \"x\"\r\n}\r\n",
-    "{\n  // mine\n  \"hooks\": {\n    \"Stop\": [ { \"hooks\": [ { \"type\": \"command\", \"command\": \"true\" } ] } ]\n  }, /* end */\n}\n",
+    "{\n  \"hooks\": {\n    \"Stop\": [ { \"hooks\": [ { \"type\": \"command\", \"command\": \"true\" } ] } ]\n  },\n}\n",
     "{\"hooks\":{}}\n",
     "{\"hooks\":{\"Stop\":[],\"SessionStart\":[]},\"z\":1.50}",
     "{\n    \"env\": { \"A\": \"\\u00e4\\ud83d\\ude00\" }\n}",

@@ -12,13 +12,17 @@ mod records;
 mod rewrite;
 mod settings;
 mod splice;
+mod strict;
 
 #[cfg(test)]
 mod recordings;
 
 use std::path::{Path, PathBuf};
 
-use super::{Agent, AgentEnv, Error, FileEdit, HookInput, InstallOptions, Parsed, Reply, Result, Rewrite, Rewritten};
+use super::{
+    Agent, AgentEnv, Companion, Error, FileEdit, HookInput, Hooks, InstallOptions, Parsed, Reply, Result, Rewrite,
+    Rewritten,
+};
 use crate::base::file::read_optional;
 
 /// Its kind.
@@ -77,7 +81,7 @@ impl Agent for ClaudeCode {
         paths::find(env, native_id)
     }
 
-    fn companions(&self, transcript: &Path) -> Vec<(String, PathBuf)> {
+    fn companions(&self, transcript: &Path) -> Vec<Companion> {
         paths::companions(transcript)
     }
 
@@ -93,6 +97,9 @@ impl Agent for ClaudeCode {
         let mut edits = Vec::new();
         let shared = Settings::read(root, SHARED)?;
         let local = Settings::read(root, LOCAL)?;
+        if let Some(path) = switched_off(&options.env, &local, &shared)? {
+            return Err(problem(path, OFF));
+        }
         // Hooks in both files would run twice a turn: the committed ones do for everybody.
         if options.shared {
             edits.extend(shared.with_hooks(options)?);
@@ -111,6 +118,26 @@ impl Agent for ClaudeCode {
             }
         }
         Ok(edits)
+    }
+
+    fn hook_files(&self) -> &'static [&'static str] {
+        &[LOCAL, SHARED]
+    }
+
+    fn hooks(&self, root: &Path, env: &AgentEnv) -> Result<Hooks> {
+        let (local, shared) = (Settings::read(root, LOCAL)?, Settings::read(root, SHARED)?);
+        let holds = |s: &&Settings| s.text.as_deref().is_some_and(|text| text.contains(settings::MARK));
+        let Some(settings) = [&local, &shared].into_iter().find(holds) else { return Ok(Hooks::Absent) };
+        let text = settings.text.as_deref().unwrap_or_default();
+        let why = strict::objection(text)
+            .or_else(|| settings::lacking(text).map(|event| format!("our hook for {event} is not in it")));
+        if let Some(why) = why {
+            return Ok(Hooks::Idle { path: settings.path.clone(), why });
+        }
+        Ok(match switched_off(env, &local, &shared)? {
+            Some(path) => Hooks::Idle { path, why: OFF.to_owned() },
+            None => Hooks::There,
+        })
     }
 
     fn uninstall(&self, root: &Path) -> Result<Vec<FileEdit>> {
@@ -135,6 +162,21 @@ fn command_file(root: &Path, command: &commands::Command) -> Result<(PathBuf, Op
     Ok((path, before))
 }
 
+/// What `disableAllHooks` comes to.
+const OFF: &str = "\"disableAllHooks\" is true there, and the agent runs no hook at all";
+
+/// The settings that switch all hooks off: the person's own for this project beat the project's, and those the person's.
+fn switched_off(env: &AgentEnv, local: &Settings, shared: &Settings) -> Result<Option<PathBuf>> {
+    let of_user = match paths::config(env) {
+        Some(folder) => Some((folder.join("settings.json"), read_optional(&folder.join("settings.json"))?)),
+        None => None,
+    };
+    let of_user = of_user.and_then(|(path, bytes)| Some((path, String::from_utf8(bytes?).ok()?)));
+    let in_tree = [local, shared].into_iter().filter_map(|s| Some((s.path.clone(), s.text.clone()?)));
+    let mut said = in_tree.chain(of_user).filter_map(|(path, text)| Some((path, strict::switches_off(&text)?)));
+    Ok(said.next().filter(|(_, off)| *off).map(|(path, _)| path))
+}
+
 /// A settings file as it is now.
 struct Settings {
     path: PathBuf,
@@ -154,9 +196,14 @@ impl Settings {
     }
 
     fn with_hooks(&self, options: &InstallOptions) -> Result<Option<FileEdit>> {
-        let before = self.text.as_deref().unwrap_or_default();
-        let after = settings::with_hooks(before, &options.program, options.shared);
-        Ok(self.edit(Some(after.map_err(|p| problem(self.path.clone(), &p))?)))
+        let before = strict::without_trailing_commas(self.text.as_deref().unwrap_or_default());
+        let after = settings::with_hooks(&before, &options.program, options.shared);
+        let after = after.map_err(|p| problem(self.path.clone(), &p))?;
+        // What the agent drops is not enabled.
+        match strict::objection(&after) {
+            Some(why) => Err(problem(self.path.clone(), &why)),
+            None => Ok(self.edit(Some(after))),
+        }
     }
 
     fn without_hooks(&self) -> Result<Option<FileEdit>> {
@@ -187,7 +234,7 @@ mod tests {
     use super::*;
 
     fn options(shared: bool, keep_builtin_rewind: bool) -> InstallOptions {
-        InstallOptions { program: "/opt/session".to_owned(), shared, keep_builtin_rewind }
+        InstallOptions { program: "/opt/session".to_owned(), shared, keep_builtin_rewind, env: AgentEnv::default() }
     }
 
     fn apply(root: &Path, edits: &[FileEdit]) {

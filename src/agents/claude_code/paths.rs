@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::agents::AgentEnv;
+use crate::agents::{AgentEnv, Companion};
 
 /// Longest slug that the agent writes out; a longer one is cut here and gets a hash.
 const SLUG_LIMIT: usize = 200;
+/// Longest name of a tool's output that is taken: with the native id before it, it has to fit a stream's id.
+const LONGEST_RESULT: usize = 60;
 
 /// Where the transcript of an id belongs for a working folder.
 pub(super) fn transcript(env: &AgentEnv, cwd: &Path, id: &str) -> Option<PathBuf> {
@@ -39,23 +41,36 @@ pub(super) fn find(env: &AgentEnv, id: &str) -> Option<PathBuf> {
     found.into_iter().next()
 }
 
-/// Files of subagents beside a transcript.
-pub(super) fn companions(transcript: &Path) -> Vec<(String, PathBuf)> {
-    let Ok(entries) = fs::read_dir(transcript.with_extension("").join("subagents")) else { return Vec::new() };
-    let mut found: Vec<(String, PathBuf)> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|e| e == "jsonl"))
-        .filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path)))
-        .filter(|(stem, _)| stem.starts_with("agent-"))
-        .collect();
-    found.sort();
-    found
+/// What lies beside a transcript, in the folder of its name: transcripts of subagents, and outputs of tools that were too
+/// large for it. Only names that can stand in a stream's id are taken; the agent makes no others.
+pub(super) fn companions(transcript: &Path) -> Vec<Companion> {
+    let beside = transcript.with_extension("");
+    let of = |folder: &str| -> Vec<(String, PathBuf)> {
+        let entries = fs::read_dir(beside.join(folder)).into_iter().flatten().flatten();
+        // A link leads who knows where.
+        let files = entries.filter(|e| e.file_type().is_ok_and(|t| t.is_file())).map(|e| e.path());
+        let mut named: Vec<_> = files.filter_map(|p| Some((p.file_name()?.to_str()?.to_owned(), p))).collect();
+        named.sort();
+        named
+    };
+    let agents = of("subagents").into_iter().filter_map(|(name, path)| {
+        let part = name.strip_suffix(".jsonl").filter(|stem| stem.starts_with("agent-"))?.to_owned();
+        Some(Companion { part, path, is_final: false })
+    });
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let results =
+        of("tool-results").into_iter().filter(|(name, _)| name.len() <= LONGEST_RESULT && name.chars().all(plain));
+    let results = results.map(|(name, path)| Companion { part: format!("result-{name}"), path, is_final: true });
+    agents.chain(results).collect()
+}
+
+/// The agent's configuration folder.
+pub(super) fn config(env: &AgentEnv) -> Option<PathBuf> {
+    env.claude_config_dir.clone().or_else(|| env.home.as_ref().map(|home| home.join(".claude")))
 }
 
 fn projects(env: &AgentEnv) -> Option<PathBuf> {
-    let config = env.claude_config_dir.clone().or_else(|| env.home.as_ref().map(|home| home.join(".claude")))?;
-    Some(config.join("projects"))
+    Some(config(env)?.join("projects"))
 }
 
 /// The project's folder. The hash of a long name differs between the agent's builds: one that is there is taken.
@@ -103,6 +118,14 @@ mod tests {
     }
 
     #[test]
+    fn the_configuration_folder_is_told_by_where_a_transcript_lies() {
+        let env = env(Path::new("/home/me"));
+        let of = |path: &str| config(&env_of(&env, Path::new(path))).expect("a folder");
+        assert_eq!(of("/other/projects/-p/a.jsonl"), Path::new("/other"));
+        assert_eq!(of("/other/a.jsonl"), Path::new("/home/me/.claude"));
+    }
+
+    #[test]
     fn a_long_name_takes_the_folder_that_is_there() {
         let home = tempfile::tempdir().expect("a folder");
         let cwd = format!("/{}", "x".repeat(300));
@@ -133,7 +156,16 @@ mod tests {
         assert_eq!(find(&env(home.path()), "abc"), Some(path.clone()));
         assert_eq!(find(&env(home.path()), "abd"), None);
         assert_eq!(find(&env(home.path()), "../-else/abc"), None);
-        assert_eq!(companions(&path), [("agent-7".to_owned(), agents.join("agent-7.jsonl"))]);
+        let results = path.with_extension("").join("tool-results");
+        fs::create_dir_all(&results).expect("makes");
+        for name in ["toolu_1.txt", "odd name.txt"] {
+            fs::write(results.join(name), "large").expect("writes");
+        }
+        std::os::unix::fs::symlink("/etc/passwd", results.join("link.txt")).expect("links");
+        let found = companions(&path);
+        let parts: Vec<_> = found.iter().map(|c| (c.part.as_str(), c.path.clone(), c.is_final)).collect();
+        let agent = ("agent-7", agents.join("agent-7.jsonl"), false);
+        assert_eq!(parts, [agent, ("result-toolu_1.txt", results.join("toolu_1.txt"), true)]);
         assert_eq!(find(&AgentEnv::default(), "abc"), None);
     }
 }

@@ -28,7 +28,7 @@ const HOOKS: &[(&str, Option<&str>, u32)] = &[
 ];
 
 /// What every command of ours holds, before the event.
-const MARK: &str = "hook claude-code ";
+pub(super) const MARK: &str = "hook claude-code ";
 
 /// The settings with our hooks in them. `Err` says what about the file keeps us from it.
 pub(super) fn with_hooks(text: &str, program: &str, shared: bool) -> Result<String, String> {
@@ -109,12 +109,23 @@ fn without_one(text: &str) -> Result<Option<String>, String> {
     Ok(None)
 }
 
+/// An event of ours that nothing calls us at, where others do.
+pub(super) fn lacking(text: &str) -> Option<&'static str> {
+    let root = parse(text).ok()??;
+    let hooks = root.as_object()?.get("hooks")?.value.as_object()?;
+    let is_there = |event: &str| {
+        let groups = hooks.get(event).and_then(|groups| groups.value.as_array());
+        groups.is_some_and(|groups| !ours_in(groups, event).is_empty())
+    };
+    HOOKS.iter().map(|(event, _, _)| *event).find(|event| !is_there(event))
+}
+
 /// Whether any hook of ours is there.
 pub(super) fn has_hooks(text: &str) -> bool {
     without_one(text).is_ok_and(|less| less.is_some())
 }
 
-fn parse(text: &str) -> Result<Option<Value<'_>>, String> {
+pub(super) fn parse(text: &str) -> Result<Option<Value<'_>>, String> {
     let strict = ParseOptions {
         allow_comments: true,
         allow_trailing_commas: true,

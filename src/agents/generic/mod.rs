@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::jsonl::{self, Object};
 use super::{
-    Agent, AgentEnv, Error, Event, FileEdit, HookInput, InstallOptions, Keep, Parsed, ParsedTurn, Reply, Result,
-    Rewrite, Rewritten,
+    Agent, AgentEnv, Companion, Error, Event, FileEdit, HookInput, InstallOptions, Keep, Parsed, ParsedTurn, Reply,
+    Result, Rewrite, Rewritten,
 };
 
 /// Any other agent.
@@ -114,7 +114,7 @@ impl Agent for Generic {
         None
     }
 
-    fn companions(&self, _transcript: &Path) -> Vec<(String, PathBuf)> {
+    fn companions(&self, _transcript: &Path) -> Vec<Companion> {
         Vec::new()
     }
 

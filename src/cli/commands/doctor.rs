@@ -48,6 +48,9 @@ fn tell(ui: &mut Ui, o: &doctor::Outcome) {
     let more: String = more.iter().filter(|(is, _)| *is).map(|(_, text)| *text).collect();
     row("index", format!("by {}{more}", r.index));
     row("hooks", r.hooks.clone());
+    for heard in o.agents.iter().filter_map(|hooks| hooks.last_heard(o.now)) {
+        row("agent", heard);
+    }
     for logged in &o.log {
         row("log", logged.clone());
     }

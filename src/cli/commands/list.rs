@@ -4,6 +4,7 @@ use crate::base::text;
 use crate::cli::Context;
 use crate::cli::render::table::{Cell, Column, Table};
 use crate::cli::render::time::when;
+use crate::ops::life::Life;
 use crate::ops::{Result, list};
 
 /// List the sessions of this repository, the newest first
@@ -52,11 +53,14 @@ pub fn run(context: &mut Context, args: &Args) -> Result<u8> {
             let name = row.known_as.as_ref().or(row.name.as_ref()).map(|n| format!("{n}: ")).unwrap_or_default();
             let from = row.remote.as_ref().map(|r| format!(" [{r}]")).unwrap_or_default();
             let title = row.title.as_deref().unwrap_or("(untitled)");
+            // That one has ended is nothing to say of most of them.
+            let state = row.state.filter(|state| *state != Life::Ended);
+            let state = state.map(|state| format!(", {}", state.word())).unwrap_or_default();
             table.row([
                 Cell::styled(if row.current { "*" } else { "" }, theme.good),
                 Cell::styled(&row.short, theme.id),
                 Cell::styled(&format!("{name}{title}{from}"), theme.title),
-                Cell::styled(&row.agent, theme.kind),
+                Cell::styled(&format!("{}{state}", row.agent), theme.kind),
                 Cell::plain(&row.turns.to_string()),
                 Cell::styled(&when(row.updated_at, o.now), theme.dim),
             ]);

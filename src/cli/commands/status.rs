@@ -6,6 +6,7 @@ use crate::cli::render::time::when;
 use crate::cli::theme::paint;
 use crate::cli::{Context, Ui};
 use crate::model::Kind;
+use crate::ops::agent_hooks::AgentHooks;
 use crate::ops::{Result, status};
 
 /// Shows where this worktree stands.
@@ -50,12 +51,18 @@ fn tell(ui: &mut Ui, o: &status::Outcome) {
     let enabled =
         if o.enabled.is_empty() { "no agent; `session enable` installs".to_owned() } else { o.enabled.join(", ") };
     row("enabled", enabled.into());
+    for heard in o.hooks.iter().filter_map(|hooks| hooks.last_heard(o.now)) {
+        row("agent", heard.into());
+    }
     row("sessions", o.sessions.to_string().into());
     let r = &o.repository;
     row(
         "repository",
         format!("{} objects, {} refs (by {}), worktree {}", r.objects, r.refs, r.ref_store, r.worktree).into(),
     );
+    for problem in o.hooks.iter().filter_map(AgentHooks::problem) {
+        ui.warning(&format!("{problem}; `session doctor` tells what to do"));
+    }
     if let Some(problem) = &o.last_problem {
         ui.note(&format!("last problem of a hook: {problem}"));
     }
