@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_length_of_time_is_hours_or_has_a_unit() {
-        let hours = |n| Some(Duration::from_secs(n * 3600));
+        let hours = |n: u64| Some(Duration::from_secs(n * 3600));
         assert_eq!(
             [parse("12"), parse("12h"), parse("720m"), parse("0"), parse("2 d")],
             [hours(12), hours(12), hours(12), hours(0), hours(48)]

@@ -2,8 +2,8 @@
 
 use crate::support::repo::TestRepo;
 
-/// Settings with a comment, odd spacing and a hook of the user's own; a command of a name that is ours too.
-const SETTINGS: &str = "{\n  // mine\n  \"permissions\": {\"allow\": [\"Bash(ls:*)\"]},\n  \"hooks\": {\"Stop\": \
+/// Settings with odd spacing and a hook of the user's own; a command of a name that is ours too.
+const SETTINGS: &str = "{\n  \"env\":   {\"A\": \"1\"},\n  \"permissions\": {\"allow\": [\"Bash(ls:*)\"]},\n  \"hooks\": {\"Stop\": \
     [{\"hooks\": [{\"type\": \"command\", \"command\": \"true\"}]}]}\n}";
 
 fn state(repo: &TestRepo) -> (Vec<String>, Vec<u8>, Vec<u8>) {
@@ -43,7 +43,7 @@ fn personal_settings_are_edited_unless_shared_ones_are_wanted() {
     assert_eq!(repo.read(".claude/settings.json"), SETTINGS.as_bytes());
     assert_eq!(repo.read(".claude/commands/redo.md"), b"mine\n", "a command of the user's own");
     let local = String::from_utf8(repo.read(".claude/settings.local.json")).expect("UTF-8");
-    assert!(local.starts_with("{\n  // mine\n") && local.contains("hook claude-code Stop"), "{local}");
+    assert!(local.starts_with("{\n  \"env\":   {") && local.contains("hook claude-code Stop"), "{local}");
     assert_eq!(repo.git(["status", "--porcelain", "--", ".claude/commands"]), "", "hidden from git");
 
     // The committed ones take over: hooks in both files would run twice.

@@ -20,7 +20,8 @@ fn a_line_that_arrives_twice_is_carried_out_once_and_answered_alike() {
     let claude = Claude::new(&repo, ID);
     for n in 1..=4 {
         claude.prompt(&format!("p{n}"), "go on");
-        repo.write(&format!("f{n}"), "x");
+        repo.write(format!("f{n}"), "x");
+        claude.say("ok");
         claude.stop(&format!("p{n}"), "ok");
     }
     for (key, line, left) in
@@ -45,6 +46,7 @@ fn a_line_of_ours_with_more_below_is_refused_in_one_line() {
     let claude = Claude::new(&repo, ID);
     claude.prompt("p1", "one");
     repo.write("made", "x");
+    claude.say("ok");
     claude.stop("p1", "ok");
     for (n, prompt) in
         ["/rewind code turn:1\nand \"$(touch boom)\"", "/session:save x\ry", "/fork\n\nmore"].iter().enumerate()

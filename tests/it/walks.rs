@@ -544,8 +544,10 @@ fn status_says_running_only_of_what_an_agent_goes_on_with() {
     let _saved = repo.session(["save", "mine"]).success();
     assert_eq!(agent_line(), "none");
     let agent = Agent::new(&repo, "a");
-    agent.turn("one", "f", "1");
+    agent.prompt("one");
     assert_eq!(agent_line(), "generic, running");
+    agent.end();
+    assert_eq!(agent_line(), "generic, waiting");
     let _fork = repo.session(["fork", "other", "--no-branch"]).success();
     assert_eq!(agent_line(), "generic, not begun");
 }
