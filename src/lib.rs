@@ -27,8 +27,9 @@
 //! # What is touched
 //!
 //! - Refs: `refs/sessions/heads/<uuid>`; a branch only by `fork`; HEAD and index only by `fork --switch` and of a new worktree.
-//! - `<common git dir>/session/`: `native/`, `running/`, `refs.lock`, `label`, `installed`, `log/hooks.log`, `facade/`.
-//! - `<git dir of the worktree>/session/`: `current`, `recent`, `answered`, `stat-cache`, `journal`, `lock`.
+//! - `<common git dir>/session/`: `native/`, `running/`, `refs.lock`, `label`, `installed`, `log/hooks.log`, `facade/`,
+//!   `filter-key`.
+//! - `<git dir of the worktree>/session/`: `current`, `recent`, `answered`, `stat-cache`, `filtered`, `journal`, `lock`.
 //! - The work tree: by rewind, redo and `fork --switch` what the plan names; by `enable` and `disable` the agent's settings and
 //!   command files, and our lines in `info/exclude`.
 //! - The agent's own folder: new conversation files, never a change of one that is there.

@@ -139,6 +139,18 @@ pub fn append_line_bounded(path: &Path, line: &str, max_bytes: u64) -> Result<()
     file.write_all(format!("{line}\n").as_bytes()).map_err(io())
 }
 
+/// Whether files can be made in a folder, without making one.
+///
+/// # Errors
+/// Why not.
+pub fn may_write_in(folder: &Path) -> Result<()> {
+    let io = || Error::io("write in", folder);
+    if !std::fs::metadata(folder).map_err(io())?.is_dir() {
+        return Err(io()(std::io::ErrorKind::NotADirectory.into()));
+    }
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).map_err(|e| io()(e.into()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod error;
 pub mod file;
+pub mod guarded;
 pub mod ids;
 pub mod lock;
 pub mod pid;

@@ -200,6 +200,15 @@ impl Run {
             .map_err(|e| Error::Child { program: name, problem: format!("cannot be started: {e}") })
     }
 
+    /// Starts it, with its ends arranged by the caller, who waits for it.
+    pub(super) fn spawn(&self, arrange: impl FnOnce(&mut Command)) -> Result<Child> {
+        let mut command = self.command();
+        arrange(&mut command);
+        SPAWNED.fetch_add(1, Ordering::Relaxed);
+        let name = self.program.to_string_lossy().into_owned();
+        command.spawn().map_err(|e| Error::Child { program: name, problem: format!("cannot be started: {e}") })
+    }
+
     fn command(&self) -> Command {
         #[expect(clippy::disallowed_methods, reason = "the one place that starts a program")]
         let mut command = Command::new(&self.program);
@@ -266,7 +275,8 @@ fn wait_while(
     }
 }
 
-fn kill(child: &mut Child, own_group: bool) {
+/// Kills a child, with its group where it has one of its own.
+pub(super) fn kill(child: &mut Child, own_group: bool) {
     let group = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
     // It may have ended meanwhile; then there is nothing to kill.
     if let (true, Some(group)) = (own_group, group) {

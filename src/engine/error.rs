@@ -46,6 +46,18 @@ pub enum Error {
         /// How many.
         count: usize,
     },
+    /// A filter driver does not give what a restore needs of it.
+    #[error("cannot restore {path}: its filter driver {driver} {problem}{}", more_files(*.more))]
+    Driver {
+        /// The first such path.
+        path: RepoPath,
+        /// The driver's name.
+        driver: String,
+        /// What it does instead.
+        problem: DriverProblem,
+        /// How many more such paths there are.
+        more: usize,
+    },
     /// A restore was interrupted and has to be settled first.
     #[error("a restore was interrupted in this worktree")]
     Interrupted,
@@ -70,3 +82,31 @@ pub enum Error {
 
 /// Result of this floor.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// What is wrong with a filter driver.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DriverProblem {
+    /// It has no command any more that makes files of what is stored.
+    #[error("is not configured here")]
+    Missing,
+    /// It gives other bytes than the file had.
+    #[error("gives other bytes now than the file had")]
+    OtherBytes,
+    /// It failed.
+    #[error("failed: {0}")]
+    Failed(String),
+    /// It took too long.
+    #[error("took too long")]
+    TooSlow,
+    /// Nobody asked it before the restore began, which is a fault of ours.
+    #[error("was not asked")]
+    NotAsked,
+}
+
+fn more_files(more: usize) -> String {
+    match more {
+        0 => String::new(),
+        1 => " (and 1 more file)".to_owned(),
+        more => format!(" (and {more} more files)"),
+    }
+}

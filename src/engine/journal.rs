@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::plan::{Conversion, Via};
 use super::{Error, Plan, PlanItem, Result};
 use crate::base::file::{self, Durability};
 use crate::base::{Error as BaseError, RepoPath, SessionId};
@@ -59,6 +60,28 @@ struct Item {
     path: RepoPath,
     old: Option<Entry>,
     new: Option<Entry>,
+    /// How filter drivers make the bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    old_via: Option<By>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    new_via: Option<By>,
+}
+
+/// How a filter driver makes bytes whose id stands in an entry.
+#[derive(Serialize, Deserialize)]
+struct By {
+    driver: String,
+    blob: Oid,
+}
+
+impl By {
+    fn of(via: Option<&Via>) -> Option<Self> {
+        via.map(|via| Self { driver: via.driver.clone(), blob: via.blob })
+    }
+
+    fn read(self) -> Via {
+        Via { driver: self.driver, blob: self.blob, check: None, made: None }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -89,8 +112,16 @@ pub fn write(
     durability: Durability,
 ) -> Result<()> {
     let path = place(repo);
-    let item =
-        |item: &PlanItem| Item { path: item.path.clone(), old: item.old.map(Entry::of), new: item.new.map(Entry::of) };
+    let item = |item: &PlanItem| {
+        let bytes = plan.bytes.get(&item.path);
+        Item {
+            path: item.path.clone(),
+            old: item.old.map(Entry::of),
+            new: item.new.map(Entry::of),
+            old_via: By::of(bytes.and_then(|bytes| bytes.old.as_ref())),
+            new_via: By::of(bytes.and_then(|bytes| bytes.new.as_ref())),
+        }
+    };
     let record = Record {
         version: VERSION,
         purpose: purpose.clone(),
@@ -122,13 +153,19 @@ pub fn read(repo: &Repo) -> Result<Option<Journal>> {
     }
     let record: Record = serde_json::from_slice(&bytes).map_err(unreadable)?;
     let mut items = Vec::with_capacity(record.items.len());
+    let mut bytes = BTreeMap::new();
     for item in record.items {
         let old = item.old.map(|entry| entry.read(&path)).transpose()?;
         let new = item.new.map(|entry| entry.read(&path)).transpose()?;
+        if item.old_via.is_some() || item.new_via.is_some() {
+            let conversion = Conversion { old: item.old_via.map(By::read), new: item.new_via.map(By::read) };
+            bytes.insert(item.path.clone(), conversion);
+        }
         items.push(PlanItem::new(item.path, old, new));
     }
     let (kept, obstacles) = (Vec::new(), Vec::new());
-    let plan = Plan { present: record.present, result: record.result, items, kept, obstacles };
+    let is_converted = !bytes.is_empty();
+    let plan = Plan { present: record.present, result: record.result, items, kept, obstacles, bytes, is_converted };
     Ok(Some(Journal { purpose: record.purpose, plan, modes: record.modes }))
 }
 

@@ -3,6 +3,7 @@
 use super::{Result, local};
 use crate::base::RepoPath;
 use crate::git::{Error as GitError, FileMode, Objects, Oid, tree};
+use crate::model::filters::Filters;
 use crate::model::session::Stream;
 use crate::model::snapshot::Modes;
 use crate::model::{Manifest, Session, Skipped, StateRecord, TurnRow, codec};
@@ -30,6 +31,16 @@ pub fn state() -> Result<RepoPath> {
 /// `skipped.json`.
 pub fn skipped() -> Result<RepoPath> {
     path("skipped.json")
+}
+
+/// `filters`: which files went through which filter driver.
+pub fn filters() -> Result<RepoPath> {
+    path("filters")
+}
+
+/// `raw/<path>`: the bytes of a file that its filter driver would lose.
+pub fn raw(of: &RepoPath) -> Result<RepoPath> {
+    Ok(path("raw")?.join(of.as_bytes())?)
 }
 
 /// `modes`.
@@ -98,6 +109,12 @@ pub fn read_skipped(objects: &Objects, tree: Oid) -> Result<Skipped> {
 pub fn read_state(objects: &Objects, tree: Oid) -> Result<Option<StateRecord>> {
     let bytes = read_blob(objects, tree, &state()?)?;
     Ok(bytes.map(|bytes| codec::decode("state.json", &bytes)).transpose()?)
+}
+
+/// Reads `filters`; `None` where nobody recorded it.
+pub fn read_filters(objects: &Objects, tree: Oid) -> Result<Option<Filters>> {
+    let bytes = read_blob(objects, tree, &filters()?)?;
+    Ok(bytes.map(|bytes| codec::decode("filters", &bytes)).transpose()?)
 }
 
 /// Reads `modes`; none where it is absent.

@@ -2,6 +2,7 @@
 
 pub mod diverged;
 pub mod error;
+pub mod filter_cache;
 pub mod foreign;
 pub mod half_added;
 pub mod history;
@@ -11,6 +12,7 @@ pub mod local;
 pub mod locks;
 pub mod notes;
 pub mod ours;
+pub mod passed;
 pub mod plan;
 pub mod received;
 pub mod restore;

@@ -5,6 +5,7 @@
 
 use bstr::{BString, ByteSlice as _};
 
+use super::passed::PassedFiles;
 use super::writers::Writers;
 use super::{Error, Result, layout};
 use crate::base::{RepoPath, SessionId, Timestamp};
@@ -13,6 +14,7 @@ use crate::git::{
     Error as GitError, Expected, FileMode, Head, NewCommit, Oid, RefEdit, RefName, RemoteKey, Repo, tree,
 };
 use crate::model::checkpoint::{Movement, code_message};
+use crate::model::filters::{Bytes, Filters};
 use crate::model::snapshot::Modes;
 use crate::model::{Checkpoint, Kind, Manifest, Scope, Session, Skipped, StateRecord, codec};
 
@@ -71,6 +73,8 @@ pub fn load(repo: &Repo, oid: Oid) -> Result<Tip> {
 /// The code of a draft.
 #[derive(Clone, Debug)]
 pub struct DraftCode {
+    /// Files that went through filter drivers.
+    pub passed: PassedFiles,
     /// The work tree.
     pub tree: Oid,
     /// How much was looked at.
@@ -269,7 +273,37 @@ fn meta_tree(repo: &Repo, tip: Option<&Tip>, draft: &Draft) -> Result<Oid> {
             edits.push((layout::index_intended()?, extras.index.intended.map(|t| (FileMode::Tree, t))));
         }
     }
-    Ok(tree::edit(objects, start.unwrap_or(objects.format().empty_tree()), edits)?)
+    let start = start.unwrap_or(objects.format().empty_tree());
+    let (removed, set) = filter_edits(repo, tip, draft)?;
+    // First what goes, so that a file can take the place of a folder and the other way round.
+    let start = if removed.is_empty() { start } else { tree::edit(objects, start, removed)? };
+    edits.extend(set);
+    Ok(tree::edit(objects, start, edits)?)
+}
+
+/// What goes and what comes of `filters` and `raw/`.
+fn filter_edits(repo: &Repo, tip: Option<&Tip>, draft: &Draft) -> Result<(Vec<Edit>, Vec<Edit>)> {
+    let (mut removed, mut set) = (Vec::new(), Vec::new());
+    let Some(code) = &draft.code else { return Ok((removed, set)) };
+    let before = tip.map(|tip| layout::read_filters(&repo.objects, tip.checkpoint.meta_tree)).transpose()?.flatten();
+    // What nobody recorded of the other files is not known.
+    if before.is_none() && tip.is_some() && code.scope == Scope::Paths {
+        return Ok((removed, set));
+    }
+    let record = code.passed.record(repo, before.as_ref())?;
+    if Some(&record) != before.as_ref() {
+        let blob = repo.objects.write_blob(&codec::encode("filters", &record)?)?;
+        set.push((layout::filters()?, Some((FileMode::File, blob))));
+    }
+    for (path, _) in before.iter().flat_map(Filters::raw) {
+        if record.paths.get(path).is_none_or(|now| now.bytes != Bytes::Raw) {
+            removed.push((layout::raw(path)?, None));
+        }
+    }
+    for (path, passed) in code.passed.looked_at.iter().filter(|(_, passed)| passed.bytes == Bytes::Raw) {
+        set.push((layout::raw(path)?, Some((FileMode::File, passed.disk))));
+    }
+    Ok((removed, set))
 }
 
 /// Whether there is anything to tell: not times, not counters, but transcript bytes, code, index, HEAD, a full look after

@@ -1,15 +1,16 @@
-//! Whether attributes can name a filter driver at all. Which one they name is git's to say (`filters`): that takes a process,
-//! and where a driver is configured for the whole machine, as LFS often is, most repositories have no use for it.
+//! The files from which git takes attributes: whether any names a filter at all, and whether they are what they were. Which
+//! filter a path has is git's to say (`filters`): that takes a process, and where a driver is configured for the whole machine,
+//! as LFS often is, most repositories have no use for it.
 //!
 //! Only looks for the word: a file that mentions `filter` anywhere makes git be asked. A `.gitattributes` that is gone from the
-//! disk and still in the index does not count, as it does not for `git hash-object`.
+//! disk and still in the index does not count, except in a sparse checkout.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bstr::ByteSlice as _;
 
-use super::{Repo, Result};
+use super::{Oid, Repo, Result};
 use crate::base::{RepoPath, file};
 
 /// Where a folder has its attributes.
@@ -18,32 +19,60 @@ const FILE: &str = ".gitattributes";
 /// The system's files; where git was built to look is known to git alone.
 const SYSTEM: [&str; 3] = ["/etc/gitattributes", "/usr/local/etc/gitattributes", "/opt/homebrew/etc/gitattributes"];
 
-/// Whether any attributes file that counts for these paths mentions a filter.
-pub(super) fn mention_filter(repo: &Repo, paths: &[RepoPath]) -> Result<bool> {
-    let config = &repo.config;
-    if config.bool("core.sparseCheckout")?.unwrap_or(false) || config.bytes("attr.tree")?.is_some() {
-        return Ok(true);
-    }
-    let user = config.user_file("core.attributesFile", "attributes")?;
-    let general = SYSTEM.iter().map(PathBuf::from).chain([repo.common_dir.join("info/attributes")]).chain(user);
-    for path in general {
-        if mentions(&path) {
-            return Ok(true);
-        }
-    }
-    let root = repo.work_dir()?;
-    let folders: BTreeSet<Option<RepoPath>> =
-        paths.iter().flat_map(|p| p.ancestors().map(Some)).chain([None]).collect();
-    for folder in folders {
-        let path = folder.map_or_else(|| RepoPath::new(FILE), |folder| folder.join(FILE.as_bytes().as_bstr()))?;
-        if mentions(&path.on_disk(root)) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+/// What the sources of attributes say, taken together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sources {
+    /// Whether any mentions a filter, or may.
+    pub mention_filter: bool,
+    /// Another id where any of them is another one.
+    pub id: Oid,
 }
 
-/// Whether there is such a file and it does; one that cannot be read is git's to judge.
-fn mentions(path: &Path) -> bool {
-    file::read_optional(path).map_or(true, |text| text.is_some_and(|text| text.find("filter").is_some()))
+/// Whether git takes attributes from the index, too.
+pub(super) fn index_counts(repo: &Repo) -> Result<bool> {
+    Ok(repo.config.bool("core.sparseCheckout")?.unwrap_or(false) || repo.config.bytes("attr.tree")?.is_some())
+}
+
+impl Sources {
+    /// Of the whole tree, with these files of the work tree.
+    pub fn read(repo: &Repo, in_tree: &[RepoPath]) -> Result<Self> {
+        let config = &repo.config;
+        let user = config.user_file("core.attributesFile", "attributes")?;
+        let root = repo.work_dir()?;
+        let general = SYSTEM.iter().map(PathBuf::from).chain([repo.common_dir.join("info/attributes")]).chain(user);
+        let mut mention_filter = false;
+        let mut all = Vec::new();
+        for path in general.chain(in_tree.iter().map(|path| path.on_disk(root))) {
+            let text = match file::read_optional(&path) {
+                Ok(Some(text)) => text,
+                Ok(None) => continue,
+                // What cannot be read is git's to judge.
+                Err(_) => b"filter".to_vec(),
+            };
+            mention_filter |= text.find("filter").is_some();
+            all.extend_from_slice(path.as_os_str().as_encoded_bytes());
+            all.extend_from_slice(format!("\0{}\0", text.len()).as_bytes());
+            all.extend_from_slice(&text);
+        }
+        if index_counts(repo)? {
+            mention_filter = true;
+            let meta = std::fs::metadata(repo.git_dir.join("index")).ok();
+            let head = repo.head()?.commit;
+            let tree = config.bytes("attr.tree")?;
+            let moment = meta.and_then(|meta| meta.modified().ok());
+            all.extend_from_slice(format!("{head:?} {tree:?} {moment:?}").as_bytes());
+        }
+        Ok(Self { mention_filter, id: repo.caps.object_format.hash_blob(&all)? })
+    }
+
+    /// Of these paths alone.
+    pub fn above(repo: &Repo, paths: &[RepoPath]) -> Result<Self> {
+        let folders: BTreeSet<Option<RepoPath>> =
+            paths.iter().flat_map(|p| p.ancestors().map(Some)).chain([None]).collect();
+        let file = |folder: Option<RepoPath>| {
+            folder.map_or_else(|| RepoPath::new(FILE), |folder| folder.join(FILE.as_bytes().as_bstr()))
+        };
+        let in_tree = folders.into_iter().map(file).collect::<std::result::Result<Vec<_>, _>>()?;
+        Self::read(repo, &in_tree)
+    }
 }

@@ -97,6 +97,25 @@ impl Git {
         Self { run }
     }
 
+    /// What a filter driver is started with: as git starts it for this repository and worktree.
+    pub(super) fn for_driver(repo: &Repo) -> Result<Run> {
+        let work_dir = repo.work_dir()?;
+        let mut run = Self::bare(work_dir, &repo.env).run;
+        run.env.retain(|(name, _)| name != "LC_ALL");
+        run.env.push(("GIT_DIR".into(), repo.git_dir.clone().into()));
+        run.env.push(("GIT_WORK_TREE".into(), work_dir.into()));
+        Ok(run)
+    }
+
+    /// git that sees an empty index.
+    #[must_use]
+    pub(super) fn without_index(mut self, repo: &Repo) -> Self {
+        self.run.env_remove.retain(|name| name != "GIT_INDEX_FILE");
+        let none = repo.git_dir.join("session").join("no-index");
+        self.run.env.push(("GIT_INDEX_FILE".into(), none.into()));
+        self
+    }
+
     /// Adds arguments.
     #[must_use]
     pub fn args<I: IntoIterator<Item = S>, S: Into<OsString>>(mut self, args: I) -> Self {

@@ -3,7 +3,7 @@
 //! [`Repo`] is found once and hands out the stores: objects always by libgit2 (through a facade where libgit2 cannot open
 //! the repository), refs by libgit2 only in the `files` format and by the git command line otherwise.
 
-mod attributes;
+pub mod attributes;
 mod blob_copy;
 pub mod branch_use;
 pub mod caps;
@@ -13,6 +13,8 @@ pub mod config;
 pub mod config_edit;
 mod config_given;
 mod digest;
+pub mod driver;
+mod driver_process;
 pub mod error;
 pub mod exclude;
 mod exclude_rules;

@@ -3,10 +3,14 @@
 //! Found by asking the folder itself, so every kind of repository that we can open is known, and a `.git` that is no
 //! repository is none.
 
+use std::ffi::OsString;
 use std::path::Path;
+use std::time::Duration;
 
+use super::cli::Git;
 use super::repo::RepoEnv;
-use super::{Oid, Repo};
+use super::{Oid, Repo, Result};
+use crate::base::RepoPath;
 
 /// What a folder with a `.git` in it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +39,28 @@ pub fn look(outer: &Repo, folder: &Path) -> Nested {
     }
     let commit = inner.head().ok().and_then(|head| head.commit);
     Nested::Repository(commit.filter(|oid| oid.format() == outer.caps.object_format))
+}
+
+/// Those of these submodules in which something is changed or new, so that their commits are not all that is there. One git
+/// for all; in its own words, so that what git calls unchanged is.
+pub fn changed(outer: &Repo, submodules: &[RepoPath], time: Duration) -> Result<Vec<RepoPath>> {
+    use std::os::unix::ffi::OsStringExt as _;
+    if submodules.is_empty() {
+        return Ok(Vec::new());
+    }
+    let args =
+        ["--literal-pathspecs", "status", "--porcelain=v2", "-z", "--no-renames", "--ignore-submodules=none", "--"];
+    let paths = submodules.iter().map(|path| OsString::from_vec(path.as_bytes().to_vec()));
+    let git = Git::new(outer).args(args).args(paths).deadline(time);
+    let out = git.run("look for changes in submodules")?;
+    // "1 XY S<c><m><u> <mode> <mode> <mode> <id> <id> <path>": m is for changed files, u for untracked ones.
+    let changed = out.split(|byte| *byte == 0).filter_map(|line| {
+        let mut words = line.splitn(9, |byte| *byte == b' ');
+        let state = words.nth(2).filter(|_| line.starts_with(b"1 "))?;
+        let path = words.nth(5)?;
+        (state.starts_with(b"S") && (state.get(2) == Some(&b'M') || state.get(3) == Some(&b'U'))).then_some(path)
+    });
+    changed.map(|path| Ok(RepoPath::new(path)?)).collect()
 }
 
 #[cfg(test)]

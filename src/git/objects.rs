@@ -157,6 +157,11 @@ impl Objects {
     pub fn hash_blob(&self, bytes: &[u8]) -> Result<Oid> {
         self.format.hash_blob(bytes)
     }
+    /// The id of the blob of this length that a reader gives, without storing it.
+    pub fn hash_from(&self, reader: &mut dyn std::io::Read, length: u64) -> Result<Oid> {
+        let io = crate::base::Error::io("read", "the bytes of a file");
+        super::digest::blob_from(self.format, reader, length).map_err(io)?
+    }
     /// Writes a blob; does nothing where it exists.
     pub fn write_blob(&self, bytes: &[u8]) -> Result<Oid> {
         self.write(ObjectType::Blob, bytes)

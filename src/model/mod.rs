@@ -6,6 +6,7 @@
 pub mod checkpoint;
 pub mod codec;
 pub mod error;
+pub mod filters;
 pub mod manifest;
 pub mod session;
 pub mod snapshot;

@@ -20,6 +20,8 @@ pub enum SkipReason {
     Unreadable,
     /// Its filter driver failed, and is required.
     FilterFailed,
+    /// Its filter driver took too long, in a hook.
+    FilterTooSlow,
     /// A name that git refuses (`.GIT`, `git~1`).
     RefusedName,
     /// More untracked files in one folder than we take.
@@ -45,7 +47,10 @@ pub struct SkippedPath {
 impl SkippedPath {
     /// Whether it was there, as a file, and could not be taken.
     const fn is_unseen(&self) -> bool {
-        matches!(self.reason, SkipReason::Unreadable | SkipReason::Changing | SkipReason::FilterFailed)
+        matches!(
+            self.reason,
+            SkipReason::Unreadable | SkipReason::Changing | SkipReason::FilterFailed | SkipReason::FilterTooSlow
+        )
     }
 }
 

@@ -2,14 +2,17 @@
 //!
 //! Fixed are interrupted restores, half made worktrees and stale locks of ours. Everything else is somebody's decision or somebody else's file.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::agent_hooks::{self, AgentHooks};
 use super::git_installed::{self, State};
+use super::show::{self, KeptRaw};
 use super::{App, Result, find, git_enabled, pre_push, settle};
 use crate::base::text::{self, sanitise};
 use crate::base::{Timestamp, file};
-use crate::engine::{half_added, locks};
+use crate::engine::{half_added, local, locks, store};
 use crate::git::hooks_dir::Place;
 use crate::git::remote;
 
@@ -57,6 +60,8 @@ pub struct Outcome {
     pub ok: bool,
     /// What needs, or needed, attention.
     pub findings: Vec<Finding>,
+    /// What is as it shall be, and worth knowing.
+    pub notes: Vec<String>,
     /// How the work is shared.
     pub repository: Sharing,
     /// Agents' hooks here.
@@ -71,6 +76,7 @@ pub struct Outcome {
 /// Looks, and fixes where told to.
 pub fn run(app: &App<'_>, fix: bool) -> Result<Outcome> {
     let mut findings = Vec::new();
+    unwritable(app, &mut findings);
     restore(app, fix, &mut findings)?;
     half_added_worktree(app, fix, &mut findings)?;
     stale_locks(app, fix, &mut findings)?;
@@ -111,7 +117,42 @@ pub fn run(app: &App<'_>, fix: bool) -> Result<Outcome> {
     let lines: Vec<String> = log.lines().map(sanitise).collect();
     let ok = findings.iter().all(|f| f.fixed);
     let log = lines[lines.len().saturating_sub(LOG_LINES)..].to_vec();
-    Ok(Outcome { ok, findings, repository, agents, log, now: app.now() })
+    let notes = lossy_filters(app)?;
+    Ok(Outcome { ok, findings, notes, repository, agents, log, now: app.now() })
+}
+
+/// Places without which nothing can be saved and in which we may not write. Looked at, not tried out.
+fn unwritable(app: &App<'_>, findings: &mut Vec<Finding>) {
+    let (repo, mut seen) = (&app.repo, BTreeSet::new());
+    let ours = [repo.git_dir.join("session"), repo.common_dir.join("session")];
+    for place in [repo.common_dir.join("objects")].into_iter().chain(ours) {
+        // What is not there yet is made in the nearest folder that is.
+        let there = place.ancestors().find(|above| above.symlink_metadata().is_ok()).unwrap_or(&place).to_owned();
+        let Err(why) = file::may_write_in(&there) else { continue };
+        if seen.insert(there.clone()) {
+            findings.push(Finding {
+                code: "repository.unwritable",
+                message: format!("nothing can be saved here: {}", sanitise(&why.to_string())),
+                hint: "Check who may write there, and whether the file system is read-only.".to_owned(),
+                fixed: false,
+            });
+        }
+    }
+}
+
+/// Files of this worktree's session of which a filter driver loses bytes, a line each.
+fn lossy_filters(app: &App<'_>) -> Result<Vec<String>> {
+    let Some(current) = local::current(&app.repo)? else { return Ok(Vec::new()) };
+    // A damaged session has its own line.
+    let Ok(Some(tip)) = store::tip(&app.repo, current.session) else { return Ok(Vec::new()) };
+    let line = |raw: KeptRaw| {
+        format!(
+            "filter driver {} does not give the bytes of {} back: checkpoints keep them beside the code",
+            sanitise(&raw.driver),
+            text::sanitise_bytes(raw.path.as_bytes())
+        )
+    };
+    Ok(show::kept_raw(&app.repo.objects, tip.checkpoint.meta_tree)?.into_iter().map(line).collect())
 }
 
 fn restore(app: &App<'_>, fix: bool, findings: &mut Vec<Finding>) -> Result<()> {

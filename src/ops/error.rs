@@ -4,6 +4,7 @@
 
 use crate::base::Error as BaseError;
 use crate::engine::Error as EngineError;
+use crate::engine::error::DriverProblem;
 use crate::git::{Error as GitError, RemoteProblem};
 use crate::model::Error as ModelError;
 
@@ -221,6 +222,7 @@ impl From<EngineError> for Failure {
             EngineError::Refused { path, .. } => Self::new(FailureKind::Refused, "restore.obstacle", message)
                 .target(path.to_string())
                 .hint("Nothing was changed. Move it away, or pick other paths with `-- PATH...`."),
+            EngineError::Driver { path, driver, problem, .. } => driver_failure(&driver, &problem, message).target(path.to_string()),
             EngineError::ChangedMeanwhile { path } => Self::new(FailureKind::Conflict, "restore.changed-meanwhile", message)
                 .target(path.to_string())
                 .hint("Run the same command again: it first settles what was begun."),
@@ -234,6 +236,23 @@ impl From<EngineError> for Failure {
                 .hint("Look at the file; when nothing in it is needed any more, delete it."),
         }
     }
+}
+
+fn driver_failure(driver: &str, problem: &DriverProblem, message: String) -> Failure {
+    let (kind, code, hint) = match problem {
+        DriverProblem::Missing => {
+            (FailureKind::Refused, "filter.missing", format!("Configure filter.{driver}.smudge again"))
+        }
+        DriverProblem::OtherBytes => {
+            (FailureKind::Refused, "filter.other-bytes", format!("Configure filter.{driver} as it was"))
+        }
+        DriverProblem::Failed(_) | DriverProblem::TooSlow => {
+            (FailureKind::Failed, "filter.failed", format!("Make filter.{driver}.smudge work"))
+        }
+        DriverProblem::NotAsked => return Failure::new(FailureKind::Internal, "internal", message),
+    };
+    Failure::new(kind, code, message)
+        .hint(format!("Nothing was changed. {hint}, or pick other paths with `-- PATH...`."))
 }
 
 impl From<crate::agents::Error> for Failure {

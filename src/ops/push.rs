@@ -87,6 +87,8 @@ pub struct Plan {
     pub untracked: Vec<RepoPath>,
     /// How many more there are.
     pub more_untracked: usize,
+    /// Files of which a filter driver drops a part that goes along all the same.
+    pub raw: Vec<RepoPath>,
     /// Whether transcripts were redacted. They are not.
     pub redacted: bool,
     /// Settings by which git itself would publish sessions.
@@ -216,6 +218,7 @@ fn weigh(
         more_commits: 0,
         untracked: Vec::new(),
         more_untracked: 0,
+        raw: Vec::new(),
         redacted: false,
         exposures,
         to,
@@ -234,11 +237,13 @@ fn weigh(
     plan.bytes = outgoing::bytes(repo, &tips, &has)?;
     let new_set: HashSet<Oid> = new.iter().copied().collect();
     let mut ours = HashSet::new();
-    let mut untracked = BTreeSet::new();
+    let (mut untracked, mut raw) = (BTreeSet::new(), BTreeSet::new());
     for (tip, expected) in going {
         let history = History::load(repo, tip.checkpoint.commit)?;
         let fresh: Vec<&Checkpoint> = history.all().iter().take_while(|c| new_set.contains(&c.commit)).collect();
         for checkpoint in &fresh {
+            let filters = layout::read_filters(&repo.objects, checkpoint.meta_tree)?.unwrap_or_default();
+            raw.extend(filters.raw().map(|(path, _)| path.clone()));
             if ours.insert(checkpoint.commit) && new_set.contains(&checkpoint.code) && ours.insert(checkpoint.code) {
                 untracked.extend(untracked_files(app, checkpoint)?);
             }
@@ -261,6 +266,7 @@ fn weigh(
         let message = repo.objects.read_commit(id)?.message;
         plan.commits.push(ProjectCommit { id, subject: text::first_line(&message.to_str_lossy(), 100) });
     }
+    plan.raw = raw.into_iter().collect();
     plan.more_untracked = untracked.len().saturating_sub(LISTED);
     plan.untracked = untracked.into_iter().take(LISTED).collect();
     Ok(plan)

@@ -185,7 +185,8 @@ impl Recording {
         let taken = snapshot::take(&app.repo, previous, &app.snapshot_options(only)?, &Silent)?;
         let extras =
             (!hinted).then(|| Extras { index: taken.index.clone(), modes: Modes::new(taken.umask, &taken.modes) });
-        self.code = Some(DraftCode { tree: taken.tree, scope: taken.scope, skipped: taken.skipped.clone(), extras });
+        let (skipped, passed) = (taken.skipped.clone(), taken.passed.clone());
+        self.code = Some(DraftCode { passed, tree: taken.tree, scope: taken.scope, skipped, extras });
         Ok(taken)
     }
 

@@ -7,10 +7,12 @@ use super::moving::{self, CodeMove, Destination, Moved, Started, Terms};
 use super::rewind::Outcome;
 use super::{App, Failure, FailureKind, Result, address};
 use crate::base::{RepoPath, text};
-use crate::engine::plan::{self, Kept, Target};
+use crate::engine::passed::Passed;
+use crate::engine::plan::{self, Kept, Target, Wanted, WantedFiles};
 use crate::engine::{Snapshot, layout, store};
 use crate::git::merge::{self, Merged};
 use crate::git::{FileMode, Oid, tree};
+use crate::model::filters::Bytes;
 use crate::model::snapshot::Modes;
 use crate::model::{Checkpoint, Kind, Mode, Scope, Skipped};
 
@@ -54,6 +56,8 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let mut plan = plan::make(&app.repo, &present, &target)?;
     let modes = turn.modes(app, &present, tree)?;
     plan::add_bits(&app.repo, &mut plan, &present, &target, &modes)?;
+    let wanted = turn.wanted(app, &present, tree)?;
+    plan::convert(&app.repo, &mut plan, &present, &target, &wanted)?;
     plan.kept.extend(turn.unknown.into_iter().map(|path| (path, Kept::NotLookedAt)));
     // What others changed since is kept by the merge; only what they may have done in the turn itself needs a choice.
     if options.terms.foreign != Foreign::Mine {
@@ -91,6 +95,8 @@ struct Turn {
     after: Oid,
     modes_before: Modes,
     modes_after: Modes,
+    /// How files before it come to their bytes.
+    wanted_before: WantedFiles,
     /// Paths of which one of its two checkpoints cannot tell whether they were there.
     unknown: Vec<RepoPath>,
     /// Paths that are not to be taken back.
@@ -120,7 +126,8 @@ impl Turn {
         let before = tree::edit(objects, before, edits)?;
         let modes_before = layout::read_modes(objects, start.meta_tree)?;
         let modes_after = layout::read_modes(objects, end.meta_tree)?;
-        Ok(Self { before, after, modes_before, modes_after, unknown, left: BTreeSet::new() })
+        let wanted_before = WantedFiles::of_checkpoint(&app.repo, start.meta_tree)?;
+        Ok(Self { before, after, modes_before, modes_after, wanted_before, unknown, left: BTreeSet::new() })
     }
 
     /// Paths whose content or permission bits it changed, or may have.
@@ -140,6 +147,30 @@ impl Turn {
         self.left.extend(self.changed(app)?.into_iter().filter(is_left));
         self.before = tree::edit(objects, self.before, edits)?;
         Ok(())
+    }
+
+    /// How files come to their bytes: as before the turn where they are as then, as now where they are as now; what was merged
+    /// goes through the driver that the file has now.
+    fn wanted(&self, app: &App<'_>, present: &Snapshot, merged: Oid) -> Result<WantedFiles> {
+        let Some(before) = &self.wanted_before.0 else { return Ok(WantedFiles(None)) };
+        let objects = &app.repo.objects;
+        let mut wanted = BTreeMap::new();
+        let paths: BTreeSet<&RepoPath> = before.keys().chain(present.passed.looked_at.keys()).collect();
+        for path in paths {
+            let entry = tree::lookup(objects, merged, path)?;
+            let now = present.passed.looked_at.get(path);
+            let is_as_now = entry == tree::lookup(objects, present.tree, path)?;
+            let is_as_before = entry == tree::lookup(objects, self.before, path)? && !is_as_now;
+            let by_driver = |now: &Passed, check| Wanted::Driver { driver: now.driver.clone(), check };
+            let how = match (is_as_before, now) {
+                (true, _) => before.get(path).cloned(),
+                (false, Some(now)) if is_as_now => Some(Wanted::Kept(now.disk)),
+                (false, Some(now)) if now.bytes != Bytes::Blob => Some(by_driver(now, None)),
+                (false, _) => None,
+            };
+            wanted.extend(how.map(|how| (path.clone(), how)));
+        }
+        Ok(WantedFiles(Some(wanted)))
     }
 
     /// The permission bits that files get: those before the turn where nobody changed them since, else those of now.

@@ -7,7 +7,7 @@ use super::{App, Result, address, find};
 use crate::base::{SessionId, Timestamp};
 use crate::engine::history::History;
 use crate::engine::{layout, store};
-use crate::git::{FileMode, Oid, tree};
+use crate::git::{FileMode, Objects, Oid, tree};
 use crate::model::session::{Lineage, Usage};
 use crate::model::snapshot::SkippedPath;
 use crate::model::{Scope, TurnRow};
@@ -69,6 +69,21 @@ pub struct Changed {
     pub change: &'static str,
 }
 
+/// A file whose filter driver loses bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeptRaw {
+    /// Which.
+    pub path: crate::base::RepoPath,
+    /// The driver.
+    pub driver: String,
+}
+
+/// Those of a checkpoint.
+pub fn kept_raw(objects: &Objects, meta_tree: Oid) -> Result<Vec<KeptRaw>> {
+    let filters = layout::read_filters(objects, meta_tree)?.unwrap_or_default();
+    Ok(filters.raw().map(|(path, by)| KeptRaw { path: path.clone(), driver: by.driver.clone() }).collect())
+}
+
 /// A checkpoint as shown.
 #[derive(Clone, Debug, Serialize)]
 pub struct Shown {
@@ -91,6 +106,8 @@ pub struct Shown {
     pub changed: Vec<Changed>,
     /// What was not taken.
     pub skipped: Vec<SkippedPath>,
+    /// Files whose bytes are kept beside the code, because their filter driver would lose some.
+    pub kept_raw: Vec<KeptRaw>,
     /// Whether the staged tree differed from HEAD's.
     pub staged: bool,
 }
@@ -190,6 +207,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         head: at.head.as_ref().map(ToString::to_string),
         changed,
         skipped: layout::read_skipped(objects, at.meta_tree)?.paths,
+        kept_raw: kept_raw(objects, at.meta_tree)?,
         staged,
     };
     let s = tip.session;

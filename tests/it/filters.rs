@@ -19,6 +19,8 @@ fn with_driver(repo: &TestRepo) {
         repo.git(["config", &format!("filter.crypt.{name}"), &format!("{folder}/{name}")]);
     }
     repo.git(["config", "filter.crypt.required", "true"]);
+    // Hooks have so much time that a busy machine makes no difference.
+    repo.git(["config", "session.snapshot.budgetMs", "600000"]);
     repo.write(".gitattributes", "*.key filter=crypt diff=crypt\n");
 }
 
@@ -93,7 +95,7 @@ fn one_git_serves_all_filtered_files_each_way() {
         all.push(counts);
     }
     assert_eq!(all[0], all[1], "gits of save, save, rewind, redo: whatever the number of files");
-    assert!(all[0].iter().all(|count| (1..=12).contains(count)), "{all:?}");
+    assert!(all[0].iter().all(|count| *count <= 12) && all[0][0] > 0, "{all:?}");
 }
 
 #[test]

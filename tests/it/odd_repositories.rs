@@ -188,3 +188,42 @@ fn a_branch_that_another_worktree_uses_is_not_taken_from_it() {
         assert_eq!(repo.git(["branch", "--show-current"]), "topic", "{ref_format}: it is free again");
     }
 }
+
+#[test]
+fn what_lies_in_a_submodule_besides_its_commit_is_said_and_stays() {
+    let repo = TestRepo::new();
+    let other = repo.sandbox.path().join("other");
+    repo.git(["init", "--quiet", "../other"]);
+    fs::write(other.join("f"), "1\n").expect("writes");
+    repo.git(["-C", "../other", "add", "f"]);
+    repo.git(["-C", "../other", "commit", "--quiet", "--message=f"]);
+    for name in ["clean", "dirty", "new", "left"] {
+        repo.git(["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", "../other", name]);
+    }
+    repo.commit("submodules");
+    assert_eq!(repo.ask(["save"])["skipped"].as_array().map(Vec::len), Some(0));
+    repo.write("dirty/f", "2\n");
+    repo.write("new/untracked", "2\n");
+    repo.remove("left/.git");
+    let saved = repo.ask(["save"]);
+    let said: Vec<_> = saved["skipped"].as_array().expect("a list").iter().map(|s| s["path"].as_str()).collect();
+    assert_eq!(said, [Some("dirty"), Some("left"), Some("new")], "{saved:#}");
+    repo.write("plain", "1\n");
+    repo.ask(["save"]);
+    repo.ask(["rewind", "code", "1"]);
+    assert_eq!((repo.read("dirty/f"), repo.read("new/untracked")), (b"2\n".to_vec(), b"2\n".to_vec()));
+    assert_eq!(repo.read("left/f"), b"1\n");
+}
+
+#[test]
+fn doctor_says_that_it_cannot_be_written_where_nothing_can_be_saved() {
+    let repo = TestRepo::new();
+    repo.write("a", "1\n");
+    assert_eq!(repo.session(["doctor"]).success().stdout.matches("nothing can be saved").count(), 0);
+    // A file in the place of our folder stops everybody, also root.
+    repo.write(".git/session", "not a folder");
+    let out = repo.session(["doctor"]);
+    assert_eq!(out.code, Some(1), "{out}");
+    assert!(out.stdout.contains("nothing can be saved here") && out.stdout.contains(".git/session"), "{out}");
+    assert_ne!(repo.session(["save"]).code, Some(0), "and nothing can");
+}

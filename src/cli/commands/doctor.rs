@@ -40,6 +40,9 @@ fn tell(ui: &mut Ui, o: &doctor::Outcome) {
     if o.findings.is_empty() {
         ui.data_line(paint(theme.good, "Nothing needs attention."));
     }
+    for note in &o.notes {
+        ui.data_line(line![paint(theme.dim, "note "), "  ", note]);
+    }
     let r = &o.repository;
     let mut row = |label: &str, text: String| ui.data_line(line![paint(theme.dim, format!("{label:>8}")), "  ", text]);
     row("objects", format!("{} by {}", r.object_format, r.objects));

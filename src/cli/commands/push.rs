@@ -123,6 +123,12 @@ fn lines(plan: &Plan) -> Vec<String> {
         out.extend(plan.untracked.iter().take(SHOWN).map(|p| format!("  {}", text::sanitise_bytes(p.as_bytes()))));
         out.extend(more(untracked));
     }
+    if !plan.raw.is_empty() {
+        let files = text::count(plan.raw.len(), "file");
+        out.push(format!("{files} whose filter driver drops a part go out with all of their bytes:"));
+        out.extend(plan.raw.iter().take(SHOWN).map(|p| format!("  {}", text::sanitise_bytes(p.as_bytes()))));
+        out.extend(more(plan.raw.len()));
+    }
     for exposure in &plan.exposures {
         let (setting, value) = (&exposure.setting, &exposure.value);
         out.push(format!("With {setting} = {value} a plain git command carries sessions as well."));

@@ -59,6 +59,7 @@ pub const fn reason(reason: SkipReason) -> &'static str {
         SkipReason::NestedRepository => "a repository of its own",
         SkipReason::Unreadable => "it cannot be read",
         SkipReason::FilterFailed => "its filter driver failed",
+        SkipReason::FilterTooSlow => "its filter driver took too long",
         SkipReason::RefusedName => "git refuses this name",
         SkipReason::TooManyFiles => "too many untracked files in one folder",
         SkipReason::Changing => "it changed each time it was read",

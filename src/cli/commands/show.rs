@@ -125,6 +125,10 @@ fn checkpoint(ui: &mut Ui, o: &show::Outcome) {
     if c.changed.is_empty() {
         row(ui, "files", "no change");
     }
+    for raw in &c.kept_raw {
+        let path = text::sanitise_bytes(raw.path.as_bytes());
+        row(ui, "kept raw", format!("{path}: its filter driver {} would not give its bytes back", raw.driver));
+    }
     for skipped in &c.skipped {
         row(ui, "not saved", format!("{}: {}", skipped.path, super::save::reason(skipped.reason)));
     }

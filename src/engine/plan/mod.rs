@@ -4,9 +4,12 @@
 //! ([`obstacles`]): a restore is refused as a whole rather than done by half.
 
 mod bits;
+mod convert;
 mod names;
 mod obstacles;
 mod outcome;
+
+use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
@@ -18,6 +21,7 @@ use crate::git::{Error as GitError, FileMode, Oid, Repo, TreeChange, tree};
 use crate::model::{Scope, Skipped};
 
 pub use bits::{add_bits, bits};
+pub use convert::{Conversion, Via, Wanted, WantedFiles, convert};
 pub(super) use names::Names;
 pub use outcome::unplanned;
 
@@ -110,6 +114,10 @@ pub struct Plan {
     pub kept: Vec<(RepoPath, Kept)>,
     /// What makes the restore impossible as a whole.
     pub obstacles: Vec<Obstacle>,
+    /// What filter drivers have to do with items.
+    pub bytes: BTreeMap<RepoPath, Conversion>,
+    /// Whether items are about other blobs than the trees have, because of filter drivers.
+    pub is_converted: bool,
 }
 
 impl Plan {
@@ -133,7 +141,8 @@ pub fn make(repo: &Repo, present: &Snapshot, target: &Target<'_>) -> Result<Plan
     }
     let edits = || items.iter().map(|item| (item.path.clone(), item.new)).collect();
     let result = if is_whole { target.tree } else { tree::edit(&repo.objects, present.tree, edits())? };
-    let mut plan = Plan { present: present.tree, result, items, kept, obstacles: Vec::new() };
+    let (obstacles, bytes) = (Vec::new(), BTreeMap::new());
+    let mut plan = Plan { present: present.tree, result, items, kept, obstacles, bytes, is_converted: false };
     plan.obstacles = obstacles::find(repo, &disk, present, &plan)?;
     Ok(plan)
 }

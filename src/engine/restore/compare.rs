@@ -1,7 +1,7 @@
 //! Whether a place on disk holds what a tree says, by content; asked again just before each change.
 //!
-//! Raw bytes decide, or the stamp that a snapshot took of the file. Where a filter driver is configured, what the driver makes
-//! of the file counts too: asked in one batch up front, and valid only while the file's stat stays as it was then.
+//! Raw bytes decide, or the stamp that a snapshot took of the file. Of a file with a filter driver, too: a plan names the blobs
+//! that the bytes on disk are.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,7 +14,7 @@ use crate::base::{Error as BaseError, RepoPath};
 use crate::engine::Result;
 use crate::engine::Stamps;
 use crate::engine::stat_cache::Stamp;
-use crate::git::{FileMode, Oid, Reader, Repo, filters};
+use crate::git::{FileMode, Oid, Reader, Repo};
 
 /// Compares the disk with trees, from any thread.
 pub(in crate::engine) struct Compare<'a> {
@@ -27,49 +27,18 @@ pub(in crate::engine) struct Compare<'a> {
     exec_counts: bool,
     /// Whether links on disk are links (`core.symlinks`); else plain files with their targets stand for them, too.
     symlinks: bool,
-    /// What was made of files by filter drivers, read ahead, or written just now.
-    cleaned: BTreeMap<RepoPath, (Stamp, Oid)>,
+    /// What was read ahead, or written just now.
+    known: BTreeMap<RepoPath, (Stamp, Oid)>,
 }
 
 impl<'a> Compare<'a> {
-    /// Asks the filter drivers for those of `paths` that have one. Another file that `stamps` vouch for is not read.
-    pub(in crate::engine) fn new<'p>(
-        repo: &'a Repo,
-        disk: &'a WorkTree,
-        stamps: &'a Stamps,
-        paths: impl Iterator<Item = &'p RepoPath>,
-    ) -> Result<Self> {
+    /// A file that `stamps` vouch for is not read.
+    pub(in crate::engine) fn new(repo: &'a Repo, disk: &'a WorkTree, stamps: &'a Stamps) -> Result<Self> {
         let exec_counts = repo.config.bool("core.fileMode")?.unwrap_or(true);
         let symlinks = repo.config.bool("core.symlinks")?.unwrap_or(true);
         let objects = repo.objects.reader()?;
         let here = disk.own_device();
-        let mut compare = Self { objects, disk, stamps, here, exec_counts, symlinks, cleaned: BTreeMap::new() };
-        if filters::any_configured(repo)? {
-            compare.clean(repo, paths)?;
-        }
-        Ok(compare)
-    }
-
-    fn clean<'p>(&mut self, repo: &Repo, paths: impl Iterator<Item = &'p RepoPath>) -> Result<()> {
-        let all: Vec<RepoPath> = paths.cloned().collect();
-        let mut here = Vec::new();
-        let mut stamps = Vec::new();
-        for path in filters::filtered(repo, &all)? {
-            let Some(folder) = self.disk.folder(path.parent().as_ref())? else { continue };
-            let stat = self.disk.stat_in(&folder, path)?;
-            if let Some(stat) = stat.filter(|stat| Place::of(Some(stat)) == Place::File) {
-                stamps.push(Stamp::of(&stat));
-                here.push(path.clone());
-            }
-        }
-        if here.is_empty() {
-            return Ok(());
-        }
-        let oids = filters::clean(repo, &here)?;
-        let cleaned = here.into_iter().zip(stamps.into_iter().zip(oids));
-        // What the driver fails for is compared as it is on disk, and so is something else than any blob of it.
-        self.cleaned = cleaned.filter_map(|(path, (stamp, oid))| Some((path, (stamp, oid?)))).collect();
-        Ok(())
+        Ok(Self { objects, disk, stamps, here, exec_counts, symlinks, known: BTreeMap::new() })
     }
 
     /// Takes over what is known of files, each valid while the file is the same.
@@ -78,10 +47,10 @@ impl<'a> Compare<'a> {
         self
     }
 
-    /// Takes over what is known of a file; what a filter driver made of it counts more.
+    /// Takes over what is known of a file.
     pub(super) fn know(&mut self, path: &RepoPath, known: Option<(Stamp, Oid)>) {
         if let Some(known) = known {
-            self.cleaned.entry(path.clone()).or_insert(known);
+            self.known.entry(path.clone()).or_insert(known);
         }
     }
 
@@ -152,7 +121,7 @@ impl<'a> Compare<'a> {
     fn file_holds(&self, folder: &File, path: &RepoPath, stat: &Stat, oid: Oid) -> Result<bool> {
         let seen = Stamp::of(stat);
         let is_here = self.here == Some(seen.dev);
-        if self.cleaned.get(path) == Some(&(seen, oid)) || is_here && self.stamps.vouch_for(path, oid, &seen) {
+        if self.known.get(path) == Some(&(seen, oid)) || is_here && self.stamps.vouch_for(path, oid, &seen) {
             return Ok(true);
         }
         // A size that differs saves reading; a blob that is gone has no size, and then the bytes decide.

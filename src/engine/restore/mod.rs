@@ -7,6 +7,7 @@ pub(in crate::engine) mod dirs;
 mod order;
 mod place;
 mod remove;
+mod render;
 mod run;
 mod settle;
 mod systems;
@@ -28,6 +29,7 @@ use crate::git::{Oid, Repo};
 use run::Run;
 
 pub use dirs::WorkTree;
+pub use render::Made;
 pub use settle::{Settled, settle};
 
 /// What a restore did.
@@ -73,7 +75,7 @@ pub fn check<'a>(
         let (path, reason) = (first.path.clone(), first.reason.clone());
         return Err(Error::Refused { path, reason, more: plan.obstacles.len() - 1 });
     }
-    let mut run = Run::new(repo, disk, &plan.items, modes, stamps, keep)?;
+    let mut run = Run::new(repo, disk, modes, stamps, keep)?.with_made(&plan.items, &plan.bytes)?;
     if let Some(kept) = run.keep.as_ref()
         && let Some(item) = plan.items.iter().find(|i| i.action == Action::Write && kept.is_at_or_below(&i.path))
     {

@@ -12,15 +12,17 @@ use super::compare::Compare;
 use super::dirs::{WorkTree, io};
 use super::order::Order;
 use super::place::{self, Placed};
+use super::render::Made;
 use super::systems::{self, sync_system};
 use super::write::{Staged, Writer};
 use super::{Applied, remove};
 use crate::base::RepoPath;
 use crate::base::file::Durability;
 use crate::base::progress::Progress;
-use crate::engine::plan::{Action, Names, PlanItem};
+use crate::engine::error::DriverProblem;
+use crate::engine::plan::{Action, Conversion, Names, PlanItem};
 use crate::engine::stat_cache::Stamp;
-use crate::engine::{Result, Stamps, journal};
+use crate::engine::{Error, Result, Stamps, journal};
 use crate::git::{FileMode, Oid, Repo};
 
 /// Files that are made at a time, two open handles each. So many are synced one by one, more by their file system.
@@ -48,6 +50,8 @@ pub(super) struct Run<'a> {
     syncs_journal: bool,
     /// Whether it was, since the journal was written.
     is_synced: bool,
+    /// What filter drivers made, by path.
+    made: BTreeMap<RepoPath, Made>,
     /// A sync that was begun.
     begun: Option<JoinHandle<rustix::io::Result<()>>>,
 }
@@ -56,7 +60,6 @@ impl<'a> Run<'a> {
     pub(super) fn new(
         repo: &'a Repo,
         disk: &'a WorkTree,
-        items: &[PlanItem],
         modes: &'a BTreeMap<RepoPath, u32>,
         stamps: &'a Stamps,
         keep: &Path,
@@ -65,15 +68,32 @@ impl<'a> Run<'a> {
         Ok(Self {
             disk,
             names: Names::of(repo)?,
-            compare: Compare::new(repo, disk, stamps, items.iter().map(|item| &item.path))?,
+            compare: Compare::new(repo, disk, stamps)?,
             writer: Writer::new(repo, disk, modes)?,
             keep: RepoPath::below(repo.work_dir()?, &keep).ok(),
             applied: Applied::default(),
             systems: BTreeMap::new(),
             syncs_journal: false,
             is_synced: false,
+            made: BTreeMap::new(),
             begun: None,
         })
+    }
+
+    /// Takes over what filter drivers made for these items.
+    ///
+    /// # Errors
+    /// Where one of them was not asked.
+    pub(super) fn with_made(mut self, items: &[PlanItem], bytes: &BTreeMap<RepoPath, Conversion>) -> Result<Self> {
+        for item in items {
+            let Some(via) = bytes.get(&item.path).and_then(|conversion| conversion.new.as_ref()) else { continue };
+            let Some(made) = &via.made else {
+                let (path, driver, problem) = (item.path.clone(), via.driver.clone(), DriverProblem::NotAsked);
+                return Err(Error::Driver { path, driver, problem, more: 0 });
+            };
+            self.made.insert(item.path.clone(), made.clone());
+        }
+        Ok(self)
     }
 
     /// Before the first change: every folder concerned can be written in.
@@ -140,17 +160,9 @@ impl<'a> Run<'a> {
         on_change: &mut OnChange<'_>,
     ) -> Result<()> {
         let order = Order::of(items, self.names);
-        // What a filter refuses shall be known before the first change, unless the attributes themselves change.
-        let attributes_change = !order.attributes.is_empty();
-        if !attributes_change {
-            self.writer.smudge(&order.writes)?;
-        }
         for part in [&order.first, &order.attributes] {
             self.delete(part, progress, on_change)?;
             self.write(part, progress, on_change)?;
-        }
-        if attributes_change {
-            self.writer.smudge(&order.writes)?;
         }
         self.write(&order.writes, progress, on_change)?;
         self.delete(&order.last, progress, on_change)?;
@@ -208,12 +220,13 @@ impl<'a> Run<'a> {
             if item.action == Action::Mode && !self.writer.is_shared(&item.path)? {
                 self.change_mode(item, new.0, on_change)?;
             } else {
-                wanted.push((*item, new, self.writer.smudged(&item.path)));
+                wanted.push((*item, new, self.made.get(&item.path).cloned()));
             }
         }
         let (maker, compare) = (self.writer.maker(wanted.len())?, &self.compare);
-        let stage = |(item, new, smudged): &(&'p PlanItem, (FileMode, Oid), Option<Vec<u8>>)| {
-            let Some(mut file) = maker.stage(&item.path, *new, smudged.as_deref())? else { return Ok((*item, None)) };
+        let stage = |(item, new, made): &(&'p PlanItem, (FileMode, Oid), Option<Made>)| {
+            let made = made.as_ref().map(|made| made.bytes(&item.path)).transpose()?;
+            let Some(mut file) = maker.stage(&item.path, *new, made.as_deref())? else { return Ok((*item, None)) };
             let read = item.old.and_then(|(_, oid)| compare.read_ahead(&item.path, oid, &file));
             if are_many {
                 file.close();

@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use super::dirs::WorkTree;
+use super::render;
 use super::run::Run;
 use crate::base::RepoPath;
 use crate::base::progress::Progress;
 use crate::engine::journal::Journal;
+use crate::engine::plan::Via;
 use crate::engine::{PlanItem, Result, Stamps};
 use crate::git::{FileMode, Oid, Repo};
 
@@ -30,7 +32,7 @@ pub fn settle(
     let all = &journal.plan.items;
     let disk = WorkTree::open(repo)?;
     let stamps = Stamps::default();
-    let mut run = Run::new(repo, &disk, all, &journal.modes, &stamps, keep)?;
+    let mut run = Run::new(repo, &disk, &journal.modes, &stamps, keep)?;
     run.prepare(repo, all)?;
     run.remove_leftovers(all)?;
 
@@ -45,15 +47,29 @@ pub fn settle(
             left.push(item.path.clone());
         }
     }
-    let is_here = |entry: Option<(FileMode, Oid)>| entry.is_none_or(|(_, oid)| repo.objects.exists(oid));
-    let (outcome, items): (_, Vec<PlanItem>) = if to_do.iter().all(|item| is_here(item.new)) {
+    // What a driver makes of a blob need not be stored itself.
+    let is_here = |entry: Option<(FileMode, Oid)>, via: Option<&Via>| {
+        entry.is_none_or(|(_, oid)| repo.objects.exists(via.map_or(oid, |via| via.blob)))
+    };
+    let conversion = |item: &PlanItem| journal.plan.bytes.get(&item.path).cloned().unwrap_or_default();
+    let new_is_here = |item: &&PlanItem| is_here(item.new, conversion(item).new.as_ref());
+    let mut bytes = journal.plan.bytes.clone();
+    let (outcome, mut items): (_, Vec<PlanItem>) = if to_do.iter().all(new_is_here) {
         (Settled::Finished, to_do.into_iter().cloned().collect())
     } else {
-        let (back, lost): (Vec<_>, Vec<_>) = done.into_iter().partition(|item| is_here(item.old));
+        for conversion in bytes.values_mut() {
+            std::mem::swap(&mut conversion.old, &mut conversion.new);
+        }
+        let old_is_here = |item: &&PlanItem| is_here(item.old, conversion(item).old.as_ref());
+        let (back, lost): (Vec<_>, Vec<_>) = done.into_iter().partition(old_is_here);
         left.extend(lost.into_iter().map(|item| item.path.clone()));
         let reversed = |item: &PlanItem| PlanItem::new(item.path.clone(), item.new, item.old);
         (Settled::TakenBack, back.into_iter().map(reversed).collect())
     };
+
+    // Before the first change: a driver that fails now leaves all as it is.
+    render::render(repo, render::wanted(&mut items, &mut bytes), true)?;
+    let mut run = run.with_made(&items, &bytes)?;
 
     progress.start("settling an interrupted restore", u64::try_from(items.len()).ok());
     let carried_out = run.carry_out(&items, progress, &mut |path| {

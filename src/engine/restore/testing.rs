@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::base::RepoPath;
 use crate::base::process::Run;
 use crate::base::progress::Silent;
+use crate::engine::passed::PassedFiles;
 use crate::engine::plan::{self, Target};
 use crate::engine::restore::{Applied, apply};
 use crate::engine::snapshot::{IndexState, Stats};
@@ -195,6 +196,7 @@ pub(in crate::engine) fn snapshot(tree: Oid) -> Snapshot {
         index: IndexState::default(),
         modes: BTreeMap::new(),
         umask: 0o022,
+        passed: PassedFiles::default(),
         stamps: Stamps::default(),
         stats: Stats::default(),
     }

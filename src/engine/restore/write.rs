@@ -13,10 +13,9 @@ use rustix::io::Errno;
 use super::dirs::{Place, WorkTree, io};
 use super::place::Placed;
 use crate::base::{Error as BaseError, IdSource, RepoPath};
-use crate::engine::plan::PlanItem;
 use crate::engine::stat_cache::Stamp;
 use crate::engine::{Result, TEMP_PREFIX};
-use crate::git::{Error as GitError, FileMode, Oid, Reader, Repo, filters};
+use crate::git::{Error as GitError, FileMode, Oid, Reader, Repo};
 
 /// Blobs of more bytes are copied in pieces, so that memory does not grow with them nor with the number of threads.
 pub(super) const WHOLE: u64 = 1 << 20;
@@ -31,8 +30,6 @@ pub(super) struct Writer<'a> {
     file_mode: bool,
     /// Whether links can be made (`core.symlinks`); else a plain file with the target stands for one.
     symlinks: bool,
-    /// What filter drivers made of the blobs of their paths.
-    smudged: BTreeMap<RepoPath, Vec<u8>>,
 }
 
 /// Makes files, from any thread.
@@ -73,35 +70,7 @@ impl<'a> Writer<'a> {
     pub(super) fn new(repo: &'a Repo, disk: &'a WorkTree, modes: &'a BTreeMap<RepoPath, u32>) -> Result<Self> {
         let file_mode = repo.config.bool("core.fileMode")?.unwrap_or(true);
         let symlinks = repo.config.bool("core.symlinks")?.unwrap_or(true);
-        Ok(Self { repo, disk, modes, file_mode, symlinks, smudged: BTreeMap::new() })
-    }
-
-    /// Runs the filter drivers for those of the items that have one, in one batch, by the attributes now on disk.
-    pub(super) fn smudge(&mut self, items: &[&PlanItem]) -> Result<()> {
-        if !filters::any_configured(self.repo)? {
-            return Ok(());
-        }
-        let files: BTreeMap<RepoPath, (FileMode, Oid)> = items
-            .iter()
-            .filter_map(|item| item.new.map(|new| (item.path.clone(), new)))
-            .filter(|(_, (mode, _))| *mode != FileMode::Symlink)
-            .collect();
-        let paths: Vec<RepoPath> = files.keys().cloned().collect();
-        let filtered = filters::filtered(self.repo, &paths)?;
-        let wanted: Vec<_> = filtered
-            .into_iter()
-            .filter_map(|path| files.get(path).map(|(mode, oid)| (path.clone(), *mode, *oid)))
-            .collect();
-        if !wanted.is_empty() {
-            let contents = filters::smudge(self.repo, &wanted)?;
-            self.smudged = wanted.into_iter().map(|(path, ..)| path).zip(contents).collect();
-        }
-        Ok(())
-    }
-
-    /// What a filter driver made of the blob of a path; handed out once.
-    pub(super) fn smudged(&mut self, path: &RepoPath) -> Option<Vec<u8>> {
-        self.smudged.remove(path)
+        Ok(Self { repo, disk, modes, file_mode, symlinks })
     }
 
     /// What makes so many files.

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::base_tree::BaseTree;
+use super::filtered::{Filtered, Filtering, PATIENCE as FILTER_PATIENCE};
 use super::folders::Folders;
 use super::hash::{self, Content};
 use super::ignore_rules;
@@ -20,7 +21,7 @@ use crate::base::{RepoPath, file, progress::Progress};
 use crate::engine::Result;
 use crate::engine::stat_cache::{End, Moment, Record, Stamp, StatCache, State, Taken};
 use crate::git::exclude::Exclude;
-use crate::git::{FileMode, Oid, Repo, filters};
+use crate::git::{FileMode, Oid, Repo, nested};
 use crate::model::{Scope, SkipReason, Skipped, SkippedPath};
 
 /// Takes the snapshot.
@@ -47,6 +48,7 @@ pub(super) fn take(
     let mut exclude = Exclude::new(repo, &source)?;
     let rules = settings.folder_times.then(|| format.hash_blob(exclude.general_text())).transpose()?;
     let same_rules = known.from_cache && rules.is_some() && rules == cache.state.rules;
+    let mut filtering = Filtering::open(repo, settings.drivers.clone())?;
     let look = Look {
         known: &known.records,
         seeds: &known.seeds,
@@ -57,16 +59,25 @@ pub(super) fn take(
         umask: modes::umask(),
         max_file_bytes: options.max_file_bytes,
         deadline,
+        attributes: filtering.is_active(),
         settled: (0..known.records.len()).map(|_| AtomicBool::new(false)).collect(),
     };
     let mut folders = Folders::at(repo.work_dir()?)?;
     let mut walked = walk::walk(repo, options, &look, &mut exclude, started, &mut folders)?;
+    leave_out_changes_in_submodules(repo, &mut walked, deadline)?;
     let mut settled: Vec<bool> = look.settled.into_iter().map(AtomicBool::into_inner).collect();
     let trust = seed::trust(repo, &known, &walked)?;
     let vouched = vouched(&known, &mut walked, trust, &mut settled)?;
 
+    filtering.see(&walked.attributes, || all_files(&known, &walked, &settled))?;
+    for (at, found) in filtering.settled(&known.records, &settled, &mut folders)? {
+        settled[at] = false;
+        walked.files.extend(found);
+    }
+
     let mut take = Take {
         repo,
+        filtering,
         settings: &settings,
         known: &known,
         base: &base,
@@ -85,8 +96,11 @@ pub(super) fn take(
     };
     take.files(&walked, trust, &mut folders, progress)?;
     take.others(&walked)?;
+    take.filtering.carry(take.carried.iter().map(|(path, _)| path.clone()).collect());
     let merged = take.merged()?;
-    let Take { settled, skipped, modes, umask, stats, overrun, unfinished, .. } = take;
+    let Take { settled, skipped, modes, umask, stats, overrun, unfinished, filtering, .. } = take;
+    // Before the stat cache: what that vouches for is never older.
+    let passed = filtering.keep()?;
     let edits = edits(&known, &base, &merged)?;
     let is_taken = |path: &[u8]| match merged.binary_search_by(|m| m.path(&known.records).cmp(path)) {
         Ok(place) => merged[place].new.as_ref().is_some_and(|new| new.taken.is_some()),
@@ -131,6 +145,7 @@ pub(super) fn take(
         index: index_state::against(&index, head_tree),
         modes,
         umask,
+        passed,
         stamps,
         stats,
     })
@@ -139,6 +154,7 @@ pub(super) fn take(
 /// A snapshot in the making, after the walk.
 struct Take<'t> {
     repo: &'t Repo,
+    filtering: Filtering<'t>,
     settings: &'t Settings,
     known: &'t Known,
     base: &'t BaseTree,
@@ -166,25 +182,39 @@ struct Take<'t> {
 impl Take<'_> {
     /// Decides for every found file, reading those whose content nothing vouches for: tracked ones first.
     fn files(&mut self, walked: &Walked, trust: Trust, folders: &mut Folders, progress: &dyn Progress) -> Result<()> {
-        let mut unread = Vec::new();
+        let (mut unread, mut filtered) = (Vec::new(), Vec::new());
         for found in &walked.files {
+            if self.is_file(found) && self.filtering.has(&found.path) {
+                match self.filtering.cached(&found.path, &found.now.stamp)? {
+                    Some(oid) => self.take(found, oid, None),
+                    None => filtered.push(found),
+                }
+                continue;
+            }
             match self.unchanged(found, trust)? {
                 Some(oid) => self.take(found, oid, Some(found.now.stamp)),
                 None => unread.push(found),
             }
         }
-        if unread.is_empty() {
+        if unread.is_empty() && filtered.is_empty() {
             return Ok(());
         }
-        unread.sort_by(|a, b| (!self.is_tracked(a), &a.path).cmp(&(!self.is_tracked(b), &b.path)));
-        progress.start("reading files", Some(unread.len() as u64));
-        let filtered = self.filtered(&unread, folders)?;
+        let order = |a: &&Found, b: &&Found| (!self.is_tracked(a), &a.path).cmp(&(!self.is_tracked(b), &b.path));
+        unread.sort_by(order);
+        progress.start("reading files", Some((unread.len() + filtered.len()) as u64));
+        let files = unread.iter().filter(|found| self.is_file(found));
+        let files: Vec<RepoPath> = files.map(|found| found.path.clone()).collect();
+        self.filtering.ask_more(&files)?;
+        let (with_driver, unread): (Vec<&Found>, Vec<&Found>) =
+            unread.into_iter().partition(|found| self.is_file(found) && self.filtering.has(&found.path));
+        filtered.extend(with_driver);
+        filtered.sort_by(|a, b| (!self.is_tracked(a), &a.path).cmp(&(!self.is_tracked(b), &b.path)));
         let root = self.repo.work_dir()?;
         for some in unread.chunks(hash::AT_ONCE) {
             progress.advance(some.len() as u64);
             let is_late = self.deadline.is_some_and(|d| Instant::now() >= d);
             let (late, now): (Vec<&Found>, Vec<&Found>) =
-                some.iter().filter(|f| !filtered.contains(&f.path)).partition(|f| is_late && !self.is_tracked(f));
+                some.iter().copied().partition(|f| is_late && !self.is_tracked(f));
             for found in late {
                 self.overrun = true;
                 self.carry(&found.path, found.known);
@@ -198,6 +228,8 @@ impl Take<'_> {
                 }
             }
         }
+        // Last, because a driver may take all the time there is.
+        self.filtered(&filtered, folders)?;
         progress.finish();
         Ok(())
     }
@@ -221,35 +253,30 @@ impl Take<'_> {
         self.take(found, oid, stamp);
     }
 
-    /// Lets git clean those files that have a filter driver, in one batch; gives their paths.
-    fn filtered(&mut self, unread: &[&Found], folders: &mut Folders) -> Result<HashSet<RepoPath>> {
-        if !self.settings.filters {
-            return Ok(HashSet::new());
+    /// Lets the drivers of files make what is stored of them. The stat cache never vouches for such a file.
+    fn filtered(&mut self, files: &[&Found], folders: &mut Folders) -> Result<()> {
+        if files.is_empty() {
+            return Ok(());
         }
-        let files: Vec<_> = unread.iter().filter(|f| !f.now.symlink).copied().collect();
-        let paths: Vec<_> = files.iter().map(|f| f.path.clone()).collect();
-        let wanted: Vec<RepoPath> = filters::filtered(self.repo, &paths)?.into_iter().cloned().collect();
-        if wanted.is_empty() {
-            return Ok(HashSet::new());
-        }
-        let oids = filters::clean(self.repo, &wanted)?;
-        let by_path: HashSet<_> = wanted.iter().cloned().collect();
-        let cleaned = files.into_iter().filter(|f| by_path.contains(&f.path));
-        let root = self.repo.work_dir()?;
-        for (found, oid) in cleaned.zip(oids) {
-            let Some(oid) = oid else {
-                if let Some(reason) = hash::why_not_filtered(folders, &found.path) {
-                    self.left_out(found, reason);
+        let (started, rules) = (self.started, self.settings.stat);
+        let made = self.filtering.run(files, folders, self.deadline, |stamp| stamp.is_older_than(started, rules))?;
+        for (found, made) in files.iter().zip(made) {
+            match made {
+                Filtered::Taken(oid) => {
+                    self.stats.hashed += 1;
+                    self.stats.hashed_bytes += found.now.stamp.size;
+                    self.take(found, oid, None);
                 }
-                continue;
-            };
-            self.stats.hashed += 1;
-            self.stats.hashed_bytes += found.now.stamp.size;
-            let unchanged = Stamp::of_path(&found.path.on_disk(root))? == Some(found.now.stamp);
-            let old = found.now.stamp.is_older_than(self.started, self.settings.stat);
-            self.take(found, oid, (unchanged && old).then_some(found.now.stamp));
+                Filtered::Gone => {}
+                Filtered::LeftOut(reason) => self.left_out(found, reason),
+            }
         }
-        Ok(by_path)
+        Ok(())
+    }
+
+    /// Whether it is taken as a file: a driver has nothing to do with links, nor with files that stand for them.
+    fn is_file(&self, found: &Found) -> bool {
+        self.mode(found) != FileMode::Symlink
     }
 
     /// The blob of a file that did not change since the cache or the index knew it.
@@ -377,6 +404,30 @@ impl Take<'_> {
     fn base(&self, path: &RepoPath, known: Option<usize>) -> Option<(FileMode, Oid)> {
         self.base.get(path.as_bytes(), &self.known.records, known)
     }
+}
+
+/// Says of which submodules the commits are not all that is there.
+fn leave_out_changes_in_submodules(repo: &Repo, walked: &mut Walked, deadline: Option<Instant>) -> Result<()> {
+    let left = deadline.map_or(FILTER_PATIENCE, |deadline| deadline.saturating_duration_since(Instant::now()));
+    // One that git cannot look at, or not in this time, is no reason to save nothing.
+    for path in nested::changed(repo, &walked.submodules, left).unwrap_or_default() {
+        let (path, reason) = (escape(path.as_bytes()), SkipReason::NestedRepository);
+        if walked.skipped.iter().all(|skipped| skipped.path != path) {
+            walked.skipped.push(SkippedPath { path, reason, bytes: None });
+        }
+    }
+    Ok(())
+}
+
+/// All regular files of the tree.
+fn all_files(known: &Known, walked: &Walked, settled: &[bool]) -> Result<Vec<RepoPath>> {
+    let records = &known.records;
+    let is_file = |mode: Option<FileMode>| matches!(mode, Some(FileMode::File | FileMode::Executable));
+    let settled = (0..records.len()).filter(|at| settled[*at]);
+    let settled = settled.filter(|at| is_file(records.taken_mode(*at).or(records.tracked_mode(*at))));
+    let mut all = settled.map(|at| RepoPath::new(records.path(at))).collect::<std::result::Result<Vec<_>, _>>()?;
+    all.extend(walked.files.iter().filter(|found| !found.now.symlink).map(|found| found.path.clone()));
+    Ok(all)
 }
 
 /// The files that the index vouches for, where its word counts in full; else they are left to be judged one by one.

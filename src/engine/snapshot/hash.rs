@@ -15,7 +15,6 @@ use crate::base::RepoPath;
 use crate::engine::Result;
 use crate::engine::stat_cache::Stamp;
 use crate::git::{Objects, Oid};
-use crate::model::SkipReason;
 
 /// Files above this are streamed.
 const WHOLE: u64 = 1 << 20;
@@ -67,17 +66,6 @@ pub(super) fn read(objects: &Objects, folders: &mut Folders, path: &RepoPath, kn
         }
     }
     Ok(Content::Changing)
-}
-
-/// Why a file could not be filtered into the repository; `None` where it is gone.
-pub(super) fn why_not_filtered(folders: &mut Folders, path: &RepoPath) -> Option<SkipReason> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let name: &[u8] = path.file_name().as_ref();
-    match folders.holding(path).and_then(|folder| rustix::fs::openat(folder, name, flags, Mode::empty())) {
-        Ok(_) => Some(SkipReason::FilterFailed),
-        Err(e) if is_gone(e) => None,
-        Err(_) => Some(SkipReason::Unreadable),
-    }
 }
 
 /// Reads and stores several files, in parallel. `None` is for [`read`]: links, large files, what is not as it was found.

@@ -2,8 +2,10 @@
 //!
 //! That a file is tracked is known by the previous tree and by HEAD's: an ignored file in neither is not taken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
+use super::filtered::{Filtered, Filtering};
 use super::folders::{Folders, is_gone};
 use super::hash::{self, Content};
 use super::ignore_rules;
@@ -12,15 +14,22 @@ use super::walk::{Found, Lstat};
 use super::{IndexState, Options, Snapshot, Stamps, Stats, index_state, modes, own_folders};
 use crate::base::RepoPath;
 use crate::base::repo_path::escape;
+use crate::engine::passed::Carried;
 use crate::engine::{Result, TEMP_PREFIX};
 use crate::git::exclude::Exclude;
 use crate::git::nested::{self, Nested};
 use crate::git::tree::{self, Edit};
-use crate::git::{FileMode, Oid, Repo, filters, index};
+use crate::git::{FileMode, Oid, Repo, index};
 use crate::model::{Scope, SkipReason, Skipped, SkippedPath};
 
 /// Takes the snapshot.
-pub(super) fn take(repo: &Repo, previous: Option<Oid>, options: &Options, only: &[RepoPath]) -> Result<Snapshot> {
+pub(super) fn take(
+    repo: &Repo,
+    previous: Option<Oid>,
+    options: &Options,
+    only: &[RepoPath],
+    deadline: Option<Instant>,
+) -> Result<Snapshot> {
     let head_tree = index_state::head_tree(repo)?;
     let source = |folder: Option<&RepoPath>| ignore_rules::of_folder(repo, None, folder);
     let mut only = only.to_vec();
@@ -41,11 +50,17 @@ pub(super) fn take(repo: &Repo, previous: Option<Oid>, options: &Options, only: 
         umask: modes::umask(),
         stats: Stats::default(),
     };
-    let filtered = hinted.filtered(&only)?;
+    let mut filtering = Filtering::of_named(repo, hinted.settings.drivers.clone());
+    let mut filtered = hinted.filtered(&mut filtering, &only, deadline)?;
     let own = own_folders(repo)?;
     for path in only.iter().filter(|path| !own.iter().any(|folder| path.is_at_or_below(folder))) {
-        hinted.look(path, filtered.get(path).copied())?;
+        hinted.look(path, filtered.remove(path))?;
     }
+    let decided = hinted.removed.iter().chain(&hinted.set).map(|(path, _)| path.clone());
+    let decided: BTreeSet<RepoPath> = decided.collect();
+    let mut passed = filtering.passed;
+    passed.looked_at.retain(|path, _| decided.contains(path));
+    passed.carried = Carried::AllBut(decided.into_iter().collect());
     let left = tree::edit(&repo.objects, hinted.base, hinted.removed)?;
     Ok(Snapshot {
         tree: tree::edit(&repo.objects, left, hinted.set)?,
@@ -54,6 +69,7 @@ pub(super) fn take(repo: &Repo, previous: Option<Oid>, options: &Options, only: 
         index: IndexState::default(),
         modes: hinted.modes,
         umask: hinted.umask,
+        passed,
         stamps: Stamps::default(),
         stats: hinted.stats,
     })
@@ -77,8 +93,8 @@ struct Hinted<'h> {
 
 impl Hinted<'_> {
     /// Looks at one path and notes what the tree shall hold there. `clean` is what its filter driver, where it
-    /// has one, made of it: nothing, where that failed.
-    fn look(&mut self, path: &RepoPath, clean: Option<Option<Oid>>) -> Result<()> {
+    /// has one, made of it.
+    fn look(&mut self, path: &RepoPath, clean: Option<Filtered>) -> Result<()> {
         if path.file_name().starts_with(TEMP_PREFIX.as_bytes()) || self.is_in_nested(path)? {
             return Ok(());
         }
@@ -123,15 +139,13 @@ impl Hinted<'_> {
             return self.gone(path, before);
         }
         match clean {
-            Some(Some(oid)) => {
+            Some(Filtered::Taken(oid)) => {
                 self.stats.hashed += 1;
                 self.stats.hashed_bytes += now.stamp.size;
                 self.take(&Found { path: path.clone(), known: None, now }, oid, before);
             }
-            Some(None) => match hash::why_not_filtered(&mut self.folders, path) {
-                Some(reason) => self.skip(path, reason, None),
-                None => self.gone(path, before)?,
-            },
+            Some(Filtered::LeftOut(reason)) => self.skip(path, reason, None),
+            Some(Filtered::Gone) => self.gone(path, before)?,
             None => match hash::read(&self.repo.objects, &mut self.folders, path, None)? {
                 Content::Read(oid, found) => {
                     self.stats.hashed += 1;
@@ -191,20 +205,37 @@ impl Hinted<'_> {
         Ok(false)
     }
 
-    /// The blobs of those named files that have a filter driver.
-    fn filtered(&self, only: &[RepoPath]) -> Result<BTreeMap<RepoPath, Option<Oid>>> {
-        if !self.settings.filters {
+    /// What became of those named files that have a filter driver.
+    fn filtered(
+        &mut self,
+        filtering: &mut Filtering<'_>,
+        only: &[RepoPath],
+        deadline: Option<Instant>,
+    ) -> Result<BTreeMap<RepoPath, Filtered>> {
+        if filtering.drivers.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let root = self.repo.work_dir()?;
-        let is_file = |path: &&RepoPath| std::fs::symlink_metadata(path.on_disk(root)).is_ok_and(|meta| meta.is_file());
-        let present: Vec<RepoPath> = only.iter().filter(is_file).cloned().collect();
-        let wanted: Vec<RepoPath> = filters::filtered(self.repo, &present)?.into_iter().cloned().collect();
+        let mut present = Vec::new();
+        for path in only {
+            let name: &[u8] = path.file_name().as_ref();
+            let folder = self.folders.holding(path);
+            let stat =
+                folder.and_then(|folder| rustix::fs::statat(folder, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW));
+            let before = tree::lookup(&self.repo.objects, self.base, path)?.map(|(mode, _)| mode);
+            if let Some(now) = stat.ok().and_then(|stat| Lstat::new(&stat))
+                && self.settings.mode(&now, before, before) != FileMode::Symlink
+            {
+                present.push(Found { path: path.clone(), known: None, now });
+            }
+        }
+        let paths: Vec<RepoPath> = present.iter().map(|found| found.path.clone()).collect();
+        filtering.ask_named(&paths)?;
+        let wanted: Vec<&Found> = present.iter().filter(|found| filtering.has(&found.path)).collect();
         if wanted.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let oids = filters::clean(self.repo, &wanted)?;
-        Ok(wanted.into_iter().zip(oids).collect())
+        let made = filtering.run(&wanted, &mut self.folders, deadline, |_| false)?;
+        Ok(wanted.into_iter().map(|found| found.path.clone()).zip(made).collect())
     }
 
     fn skip(&mut self, path: &RepoPath, reason: SkipReason, bytes: Option<u64>) {

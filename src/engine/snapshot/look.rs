@@ -96,6 +96,8 @@ pub(super) struct Look<'l> {
     pub max_file_bytes: u64,
     /// When listing ends.
     pub deadline: Option<Instant>,
+    /// Whether each `.gitattributes` is wanted, also in folders that are not listed.
+    pub attributes: bool,
     /// By the place of the record: whether its file is as the record says.
     pub settled: Vec<AtomicBool>,
 }
@@ -153,6 +155,8 @@ impl Look<'_> {
                 // One that changes at this very moment must differ from what is recorded of it.
                 seen.ignore = if relist { ignore } else { seen.ignore };
             }
+        } else if self.attributes {
+            seen.attributes = stat_of(fd, b".gitattributes").is_some();
         }
         for at in files {
             self.file(fd, at, &mut seen, relist);

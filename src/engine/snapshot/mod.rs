@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::passed::PassedFiles;
 use super::{Error, Result};
 use crate::base::RepoPath;
 use crate::base::progress::Progress;
@@ -15,6 +16,7 @@ use crate::git::{Oid, Repo};
 use crate::model::{Scope, Skipped};
 
 mod base_tree;
+mod filtered;
 mod folders;
 mod full;
 mod hash;
@@ -33,6 +35,7 @@ mod tests;
 mod touched;
 mod walk;
 
+pub(in crate::engine) use filtered::PATIENCE as FILTER_PATIENCE;
 pub use stamps::Stamps;
 pub use touched::touched;
 
@@ -90,6 +93,8 @@ pub struct Snapshot {
     pub modes: BTreeMap<RepoPath, u32>,
     /// The umask that `modes` is relative to.
     pub umask: u32,
+    /// Files that went through filter drivers.
+    pub passed: PassedFiles,
     /// What its files were when they were taken.
     pub stamps: Stamps,
     /// What it cost.
@@ -108,7 +113,7 @@ pub fn take(repo: &Repo, previous: Option<Oid>, options: &Options, progress: &dy
     let deadline = options.budget.map(|budget| Instant::now() + budget);
     refuse_root(repo.work_dir()?, options.home.as_deref())?;
     match &options.only {
-        Some(only) => hinted::take(repo, previous, options, only),
+        Some(only) => hinted::take(repo, previous, options, only, deadline),
         None => full::take(repo, previous, options, deadline, progress),
     }
 }

@@ -4,6 +4,7 @@ use super::walk::Lstat;
 use crate::engine::Result;
 use crate::engine::stat_cache::StatRules;
 use crate::git::config::Config;
+use crate::git::filters::Drivers;
 use crate::git::{FileMode, Repo};
 
 /// Read once a snapshot.
@@ -15,8 +16,8 @@ pub(super) struct Settings {
     pub symlinks: bool,
     /// Which fields of a stamp count.
     pub stat: StatRules,
-    /// Whether a filter driver is configured at all.
-    pub filters: bool,
+    /// The configured filter drivers.
+    pub drivers: Drivers,
     /// Whether a folder's times say that no name in it came or went.
     pub folder_times: bool,
 }
@@ -33,7 +34,7 @@ impl Settings {
             stat: StatRules { trust_ctime: is("core.trustctime", true)?, minimal },
             // Who does not trust times, or says that git must not, has a file system for it.
             folder_times: !minimal && is("core.trustctime", true)? && is_untracked_cache_allowed(config)?,
-            filters: crate::git::filters::any_configured(repo)?,
+            drivers: Drivers::read(repo)?,
         })
     }
 

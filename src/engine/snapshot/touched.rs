@@ -15,7 +15,8 @@ use crate::engine::restore::compare::Compare;
 use crate::engine::stat_cache::{Change, Record, Stamp, StatCache, State, Taken};
 use crate::engine::{Plan, Result};
 use crate::git::exclude::Exclude;
-use crate::git::{FileMode, Oid, Repo, filters};
+use crate::git::filters::Drivers;
+use crate::git::{FileMode, Oid, Repo};
 use crate::model::Scope;
 
 /// Looks at what the plan touched; `None` where a look at the whole tree is needed. `written` are files that need not be read
@@ -40,7 +41,7 @@ pub fn touched(
     let disk = WorkTree::open(repo)?;
     let none = Stamps::default();
     // None of the paths has a filter driver.
-    let compare = Compare::new(repo, &disk, &none, std::iter::empty())?.knowing(written);
+    let compare = Compare::new(repo, &disk, &none)?.knowing(written);
     let look = |item: &PlanItem| compare.file_where(&item.path, item.new);
     let found: Vec<_> = plan.items.par_iter().map(look).collect::<Result<_>>()?;
 
@@ -79,11 +80,12 @@ fn is_plain(repo: &Repo, before: &Snapshot, plan: &Plan) -> Result<bool> {
         return Ok(false);
     }
     // What a driver makes of a file may be another blob than the one that the driver made the file of.
-    if !filters::any_configured(repo)? {
-        return Ok(true);
+    if plan.is_converted || plan.items.iter().any(|item| before.passed.looked_at.contains_key(&item.path)) {
+        return Ok(false);
     }
+    let drivers = Drivers::read(repo)?;
     let paths: Vec<RepoPath> = plan.items.iter().map(|item| item.path.clone()).collect();
-    Ok(filters::filtered(repo, &paths)?.is_empty())
+    Ok(drivers.is_empty() || drivers.of_named(repo, &paths)?.iter().all(Option::is_none))
 }
 
 /// Whether a snapshot might leave out a file that the plan makes: one that the index does not have and that is ignored, or

@@ -74,6 +74,8 @@ pub(super) struct Walked {
     pub vouched: Vec<Vec<(usize, Lstat)>>,
     /// Submodules and nested repositories.
     pub gitlinks: Vec<(RepoPath, Oid)>,
+    /// Those of them that the index has.
+    pub submodules: Vec<RepoPath>,
     /// What is not taken, and why.
     pub skipped: Vec<SkippedPath>,
     /// Files and folders whose former content stays, because they could not be looked at.
@@ -270,8 +272,14 @@ impl Walk<'_, '_> {
         {
             let commit = match self.nested(path)? {
                 Nested::Repository(Some(commit)) => commit,
+                // What a submodule that was taken away left behind is nobody's.
+                Nested::Folder if !self.is_empty(path) => {
+                    self.skip(path.as_bytes(), SkipReason::NestedRepository, None);
+                    link.oid
+                }
                 _ => link.oid,
             };
+            self.out.submodules.push(path.clone());
             self.out.gitlinks.push((path.clone(), commit));
             return Ok(true);
         }
@@ -341,6 +349,12 @@ impl Walk<'_, '_> {
     /// Takes back what the look settled there.
     fn forget(&self, known: Range<usize>) {
         self.look.settled[known].iter().for_each(|settled| settled.store(false, Ordering::Relaxed));
+    }
+
+    /// Whether nothing is in a folder, as far as we may look.
+    fn is_empty(&self, path: &RepoPath) -> bool {
+        let folder = self.repo.work_dir().map(|root| path.on_disk(root));
+        folder.is_ok_and(|folder| std::fs::read_dir(folder).is_ok_and(|mut names| names.next().is_none()))
     }
 
     fn time_is_up(&self) -> bool {

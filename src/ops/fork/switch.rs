@@ -27,7 +27,8 @@ impl Switch {
         let (tip, target) = (&point.parent, &point.at.checkpoint);
         let present = snapshot::take(&app.repo, Some(tip.code_tree), &app.snapshot_options(None)?, app.progress)?;
         let history = History::load(&app.repo, tip.checkpoint.commit)?;
-        let plan = moving::plan(app, &history, target, &present, &[])?;
+        let mut plan = moving::plan(app, &history, target, &present, &[])?;
+        plan.render(&app.repo)?;
         let foreign = choice::foreign_paths(app, tip, &history, target, &present, &plan)?;
         if !foreign.is_empty() {
             return Err(in_the_way(target.number, &foreign));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::made::Made;
-use crate::engine::plan::Target;
+use crate::engine::plan::{Target, WantedFiles};
 use crate::engine::store::Tip;
 use crate::engine::{half_added, layout, plan, restore, snapshot};
 use crate::git::{FileMode, Oid, RefName, Repo, tree, worktree};
@@ -81,6 +81,9 @@ impl Site {
         let modes = layout::read_modes(&app.repo.objects, point.checkpoint.meta_tree)?;
         let mut plan = plan::make(&there, &present, &target)?;
         plan::add_bits(&there, &mut plan, &present, &target, &modes)?;
+        let wanted = WantedFiles::of_checkpoint(&app.repo, point.checkpoint.meta_tree)?;
+        plan::convert(&there, &mut plan, &present, &target, &wanted)?;
+        plan.render(&there)?;
         let modes = plan::bits(&plan, &present, &modes);
         let root = there.work_dir()?.to_owned();
         restore::apply(&there, &plan, &modes, &root, app.progress)?;

@@ -8,7 +8,7 @@ use super::{Destination, tip_of};
 use crate::base::file::Durability;
 use crate::base::{RepoPath, text};
 use crate::engine::history::{Half, History};
-use crate::engine::plan::{Action, Kept, Target};
+use crate::engine::plan::{Action, Kept, Target, WantedFiles};
 use crate::engine::restore::{Applied, WorkTree};
 use crate::engine::store::{DraftCode, Extras};
 use crate::engine::{Error as EngineError, Plan, Snapshot, journal, layout, plan, restore, snapshot};
@@ -153,9 +153,11 @@ pub fn leave(
     let tree = crate::engine::store::code_tree(&app.repo, target)?;
     let only = (!paths.is_empty()).then_some(paths);
     let modes = layout::read_modes(objects, target.meta_tree)?;
+    let wanted = WantedFiles::of_checkpoint(&app.repo, target.meta_tree)?;
     let target = Target { tree, scope: target.scope, skipped: &skipped, only, leave };
     let mut plan = plan::make(&app.repo, present, &target)?;
     plan::add_bits(&app.repo, &mut plan, present, &target, &modes)?;
+    plan::convert(&app.repo, &mut plan, present, &target, &wanted)?;
     Ok(plan)
 }
 
@@ -219,12 +221,13 @@ pub(super) fn verify(app: &App<'_>, code: &CodeMove, written: &Written, is_alone
         Some(after) => after,
         None => snapshot::take(&app.repo, Some(plan.result), &options, app.progress)?,
     };
-    if after.tree != plan.result {
-        let differ = plan::unplanned(&app.repo, plan, after.tree)?;
+    if after.tree != plan.result || plan.is_converted {
+        let differ = plan::unplanned(&app.repo, plan, present, &after)?;
         if let Some(first) = differ.first() {
             return Err(EngineError::NotVerified { first: first.clone(), count: differ.len() }.into());
         }
     }
     let extras = Extras { index: after.index.clone(), modes: Modes::new(after.umask, &after.modes) };
-    Ok(DraftCode { tree: after.tree, scope: after.scope, skipped: after.skipped, extras: Some(extras) })
+    let Snapshot { tree, scope, skipped, passed, .. } = after;
+    Ok(DraftCode { passed, tree, scope, skipped, extras: Some(extras) })
 }

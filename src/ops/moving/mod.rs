@@ -90,6 +90,9 @@ pub fn go(
         make_current(app, to.terms.session.as_deref(), &tip)?;
     }
     let foreign = settle_foreign(app, &tip, history, to, &mut moved)?;
+    if let Some(code) = &mut moved.code {
+        code.plan.render(&app.repo)?;
+    }
     let needs_choice = to.terms.foreign == Foreign::Ask && !foreign.is_empty();
     let plan = moved.code.as_ref().map(|code| &code.plan);
     let mut outcome = Outcome {

@@ -20,10 +20,10 @@ fn settle_now(bench: &Bench, journal: &Journal) -> (Settled, Vec<RepoPath>) {
 }
 
 /// Applies some of a plan's items, as a restore that was killed would have.
-fn apply_part(bench: &Bench, plan: &Plan, items: &[PlanItem]) {
+fn apply_part(bench: &Bench, items: &[PlanItem]) {
     let disk = WorkTree::open(&bench.repo).expect("opens");
     let (modes, stamps) = (BTreeMap::new(), Stamps::default());
-    let mut run = Run::new(&bench.repo, &disk, &plan.items, &modes, &stamps, &bench.root()).expect("starts");
+    let mut run = Run::new(&bench.repo, &disk, &modes, &stamps, &bench.root()).expect("starts");
     run.carry_out(items, &Silent, &mut |_| Ok(())).expect("applies a part");
 }
 
@@ -48,7 +48,7 @@ fn a_restore_killed_after_any_item_is_finished_and_settling_twice_is_settling_on
     let plan = bench.plan(&before, &after);
     for count in 0..=plan.items.len() {
         // In the order of the run: what blocks a write goes first.
-        apply_part(&bench, &plan, &in_order(&plan)[..count]);
+        apply_part(&bench, &in_order(&plan)[..count]);
         for _ in 0..2 {
             assert_eq!(settle_now(&bench, &journal(&plan)), (Settled::Finished, vec![]), "after {count} items");
             assert_eq!(bench.capture().tree, after.tree, "after {count} items");
@@ -67,7 +67,7 @@ fn a_restore_killed_after_any_item_is_taken_back_where_an_object_is_gone() {
     let place = bench.repo.common_dir.join("objects").join(&oid[..2]).join(oid[2..].trim());
     let last = items.iter().position(|item| item.path == p("new/deep/er/file")).expect("is in the plan");
     for count in 0..=last {
-        apply_part(&bench, &plan, &items[..count]);
+        apply_part(&bench, &items[..count]);
         std::fs::rename(&place, bench.outside("object")).expect("moves");
         for _ in 0..2 {
             assert_eq!(settle_now(&bench, &journal(&plan)), (Settled::TakenBack, vec![]), "after {count} items");

@@ -11,12 +11,14 @@ use super::{Thing, many_files, put_all, tree};
 use crate::base::RepoPath;
 use crate::base::file::Durability;
 use crate::base::progress::Silent;
+use crate::engine::plan::{self, Target, WantedFiles};
 use crate::engine::restore::testing::{Bench, p};
 use crate::engine::restore::{Applied, WorkTree, check};
 use crate::engine::snapshot::{self, Options, touched};
 use crate::engine::stat_cache::Stamp;
 use crate::engine::{Error, Plan, Result, Snapshot};
 use crate::git::Oid;
+use crate::model::Scope;
 
 const OPTIONS: Options =
     Options { only: None, max_file_bytes: 1000, max_untracked_per_folder: 500, budget: None, home: None };
@@ -261,20 +263,25 @@ fn a_file_outside_of_a_sparse_checkout_that_is_there_all_the_same_stays() {
 }
 
 #[test]
-fn what_a_filter_driver_made_is_looked_at_by_the_driver() {
+fn where_nobody_recorded_the_drivers_the_attributes_of_the_target_tell() {
     let mut bench = Bench::new();
-    bench.put(".gitattributes", "*.rot filter=rot\n");
-    bench.put("a.rot", "abc");
     bench.configure(&[("filter.rot.clean", "tr a-z n-za-m"), ("filter.rot.smudge", "tr a-z n-za-m")]);
-    let target = look(&bench);
-    bench.put("a.rot", "changed");
-    let present = look(&bench);
-    let plan = bench.plan(&present, &target);
-    bench.configure(&[("filter.rot.smudge", "false")]);
-    // git passes the blob through as it is.
-    let applied = go(&bench, &present, &plan).expect("applies");
-    assert!(again(&bench, &present, &plan, &applied.files).is_none());
-    assert_ne!(look(&bench).tree, plan.result);
+    bench.put("x.secret", "plain");
+    let plain = look(&bench);
+    bench.put(".gitattributes", "*.secret filter=rot\n");
+    bench.put("x.secret", "hello");
+    let filtered = look(&bench);
+    for (present, target, bytes) in [(&filtered, &plain, "plain"), (&plain, &filtered, "hello")] {
+        let mut plan = bench.plan(present, target);
+        let skipped = &target.skipped;
+        let to = Target { tree: target.tree, scope: Scope::Full, skipped, only: None, leave: &[] };
+        plan::convert(&bench.repo, &mut plan, present, &to, &WantedFiles(None)).expect("converts");
+        plan.render(&bench.repo).expect("makes them");
+        let applied = go(&bench, present, &plan).expect("applies");
+        assert_eq!(bench.read("x.secret"), bytes);
+        assert!(again(&bench, present, &plan, &applied.files).is_none(), "only a look at the whole tree tells");
+        assert_eq!(look(&bench).tree, plan.result);
+    }
 }
 
 #[test]

@@ -330,38 +330,6 @@ fn a_folder_that_may_not_be_written_in_refuses_the_whole_plan() {
     }
 }
 
-#[test]
-fn files_with_a_filter_driver_go_through_it_both_ways() {
-    let bench = Bench::configured(&[("filter.rot.clean", "tr a-z n-za-m"), ("filter.rot.smudge", "tr a-z n-za-m")]);
-    bench.put(".gitattributes", "*.secret filter=rot\n");
-    bench.put("x.secret", "hello");
-    let before = bench.capture();
-    assert_eq!(bench.git(&["cat-file", "-p", &format!("{}:x.secret", before.tree)]), "uryyb");
-    bench.put("x.secret", "other");
-    bench.put("y.secret", "more");
-    let after = bench.capture();
-    bench.restore(&before);
-    assert_eq!(bench.read("x.secret"), "hello");
-    assert!(!bench.exists("y.secret"));
-    bench.restore(&after);
-    assert_eq!((bench.read("x.secret").as_str(), bench.read("y.secret").as_str()), ("other", "more"));
-}
-
-#[test]
-fn a_filter_applies_by_the_attributes_that_the_target_has() {
-    let bench = Bench::configured(&[("filter.rot.clean", "tr a-z n-za-m"), ("filter.rot.smudge", "tr a-z n-za-m")]);
-    bench.put(".gitattributes", "*.secret filter=rot\n");
-    bench.put("x.secret", "hello");
-    let filtered = bench.capture();
-    bench.remove(".gitattributes");
-    bench.put("x.secret", "plain");
-    let plain = bench.capture();
-    bench.restore(&filtered);
-    assert_eq!(bench.read("x.secret"), "hello");
-    bench.restore(&plain);
-    assert_eq!(bench.read("x.secret"), "plain");
-}
-
 /// One entry of a random tree: a place, and what is there.
 #[derive(Clone, Debug)]
 enum Thing {
