@@ -24,6 +24,8 @@ pub struct AgentEnv {
     pub home: Option<PathBuf>,
     /// `CLAUDE_CONFIG_DIR`.
     pub claude_config_dir: Option<PathBuf>,
+    /// `CLAUDE_PROJECT_DIR`: the folder in which Claude Code was started. Other agents set it as well.
+    pub claude_project_dir: Option<PathBuf>,
     /// `CLAUDE_PID`: the process of the Claude Code that runs our hook.
     pub claude_pid: Option<u32>,
 }
@@ -41,6 +43,14 @@ pub trait Agent: Sync + std::fmt::Debug {
     /// # Errors
     /// Not JSON, or without what every event has.
     fn parse_hook(&self, event: &str, stdin: &[u8]) -> Result<HookInput>;
+    /// The folder of the project, where the environment of its hooks tells.
+    fn project(&self, _env: &AgentEnv) -> Option<PathBuf> {
+        None
+    }
+    /// The project, at or above a folder, to which a transcript belongs by where it lies.
+    fn project_of(&self, _transcript: &Path, _cwd: &Path) -> Option<PathBuf> {
+        None
+    }
     /// The agent's process, where the environment of its hooks tells.
     fn pid(&self, _env: &AgentEnv) -> Option<u32> {
         None

@@ -79,6 +79,10 @@ pub struct ParsedTurn {
     pub prompt: String,
     /// When it was sent.
     pub at: Option<Timestamp>,
+    /// The agent's last sign of life in it: an answer, what a tool gave, an interrupt.
+    pub last_at: Option<Timestamp>,
+    /// Files that tools named as written outside of the work tree; found by who knows the tree.
+    pub outside: Vec<String>,
     /// Tool calls by name.
     pub tools: BTreeMap<String, u32>,
     /// Tool calls that failed.

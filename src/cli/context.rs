@@ -108,5 +108,10 @@ pub fn open<'p>(
 
 /// What adapters need of the environment.
 pub fn agent_env(env: &Env) -> AgentEnv {
-    AgentEnv { home: env.home(), claude_config_dir: env.claude_config_dir(), claude_pid: env.claude_pid() }
+    AgentEnv {
+        home: env.home(),
+        claude_config_dir: env.claude_config_dir(),
+        claude_project_dir: env.claude_project_dir(),
+        claude_pid: env.claude_pid(),
+    }
 }

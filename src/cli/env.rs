@@ -87,6 +87,11 @@ impl Env {
         self.text("CLAUDE_CODE_SESSION_ID")
     }
 
+    /// The folder in which the Claude Code that runs our hook was started.
+    pub fn claude_project_dir(&self) -> Option<PathBuf> {
+        self.path("CLAUDE_PROJECT_DIR").filter(|path| path.is_absolute())
+    }
+
     /// The process of the Claude Code that runs our hook.
     pub fn claude_pid(&self) -> Option<u32> {
         self.text("CLAUDE_PID")?.parse().ok()

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, Result};
 use crate::base::file::{self, Durability};
-use crate::base::{SessionId, Timestamp};
+use crate::base::{IdSource, SessionId, Timestamp};
 use crate::git::Repo;
 
 /// Bytes that the log may grow to before its older half is dropped.
@@ -44,6 +44,25 @@ pub fn sweep(repo: &Repo, lock: &Path) -> Result<()> {
         file::remove_leftovers(folder, limit)?;
     }
     Ok(())
+}
+
+/// What tells this clone from others of the same project: twelve random digits, made at their first use.
+pub fn clone_id(repo: &Repo, ids: &IdSource) -> Result<String> {
+    let path = repo.common_dir.join("session").join("actor");
+    if let Some(bytes) = file::read_optional(&path)?
+        && let Ok(id) = String::from_utf8(bytes)
+        && !id.trim().is_empty()
+    {
+        return Ok(id.trim().to_owned());
+    }
+    let id = ids.hex12();
+    file::write_atomic(
+        &shared_dir(repo)?.join("actor"),
+        format!("{id}\n").as_bytes(),
+        Some(0o600),
+        Durability::Process,
+    )?;
+    Ok(id)
 }
 
 /// The session of this worktree.

@@ -7,6 +7,7 @@ pub mod foreign;
 pub mod half_added;
 pub mod history;
 pub mod journal;
+pub mod late;
 pub mod layout;
 pub mod local;
 pub mod locks;

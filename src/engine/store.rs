@@ -239,6 +239,7 @@ fn carry_scope(mut checkpoint: Checkpoint, draft: &Draft, tip: Option<&Tip>) -> 
         && let Some(tip) = tip
     {
         checkpoint.scope = tip.checkpoint.scope;
+        checkpoint.set_carried();
     }
     checkpoint
 }
@@ -324,6 +325,7 @@ fn is_news(repo: &Repo, tip: &Tip, draft: &Draft, tree: Oid, meta_tree: Oid) -> 
     // Something differs: is it more than the times and counters of session.json?
     let mut same = draft.session.clone();
     same.updated_at = tip.session.updated_at;
+    same.clone.clone_from(&tip.session.clone);
     same.ended_at = tip.session.ended_at;
     same.usage = tip.session.usage;
     same.active_ms = tip.session.active_ms;

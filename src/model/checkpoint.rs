@@ -200,6 +200,9 @@ const KNOWN: &[&str] = &[
     "Parent-Session",
 ];
 
+/// The trailer of a checkpoint that took over the code before it without a look.
+const CARRIED: (&str, &str) = ("Files", "carried");
+
 impl Checkpoint {
     /// Reads a session commit.
     ///
@@ -269,6 +272,16 @@ impl Checkpoint {
             title,
             extra: message.trailers.iter().filter(|(k, _)| !KNOWN.contains(&k.as_str())).cloned().collect(),
         })
+    }
+
+    /// Whether the files were looked at; otherwise the code is the one before, as it was.
+    pub fn looked_at_files(&self) -> bool {
+        !self.extra.iter().any(|(key, value)| key == CARRIED.0 && value == CARRIED.1)
+    }
+
+    /// Notes that the files were not looked at.
+    pub fn set_carried(&mut self) {
+        self.extra.push((CARRIED.0.to_owned(), CARRIED.1.into()));
     }
 
     /// The message of the session commit.

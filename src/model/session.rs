@@ -136,6 +136,9 @@ pub struct Session {
     pub cwd: String,
     /// The worktree that it last ran in (`main` or a linked worktree's name).
     pub worktree: String,
+    /// The clone that it last ran in; absent in records from before clones were told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clone: Option<String>,
     /// When it was begun.
     pub created_at: Timestamp,
     /// When its last event happened.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::session::Usage;
-use crate::base::Timestamp;
+use crate::base::{RepoPath, Timestamp};
 
 /// The record of a turn in one stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,16 @@ pub struct TurnRow {
     /// Files that tools named as written, relative to the top.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
+    /// Files that tools named as written outside of the work tree, or in a repository inside it: relative to the top where that
+    /// can be said so. They are in no checkpoint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<String>,
+    /// The agent's last sign of life in the turn, where a tool gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_at: Option<Timestamp>,
+    /// Files that changed after the last sign of life of a turn that did not come to its own end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<RepoPath>,
     /// Tool calls by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tools: BTreeMap<String, u32>,
@@ -59,6 +69,11 @@ impl TurnRow {
     /// Whether the turn goes on: everything that changes now is the agent's.
     pub const fn is_open(&self) -> bool {
         self.ended_at.is_none()
+    }
+
+    /// The agent's last sign of life that hooks gave.
+    pub fn last_sign(&self) -> Timestamp {
+        self.seen_at.map_or(self.started_at, |seen| seen.max(self.started_at))
     }
 
     /// Number of the checkpoint just before the turn was answered.

@@ -1,14 +1,18 @@
 //! Paths of a plan that someone else changed: found, and the choice that they need.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
-use super::{App, Failure, FailureKind, Result, find};
-use crate::base::RepoPath;
-use crate::engine::foreign::{self, Question, Window};
+use super::life::Lives;
+use super::{App, Failure, FailureKind, Result, find, signs};
+use crate::base::{RepoPath, SessionId, Timestamp};
+use crate::engine::foreign::{self, Home, Question, Window};
 use crate::engine::history::History;
-use crate::engine::store::Tip;
+use crate::engine::store::{self, Tip};
 use crate::engine::{Plan, Snapshot, layout, local};
-use crate::model::Checkpoint;
+use crate::git::Oid;
+use crate::model::{Checkpoint, Session, TurnRow};
 
 /// What to do with paths that someone else changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -34,7 +38,7 @@ impl Foreign {
     }
 }
 
-/// The foreign paths of a plan. In a session without an agent the person's changes are its own.
+/// The foreign paths of a plan.
 pub fn foreign_paths(
     app: &App<'_>,
     tip: &Tip,
@@ -44,12 +48,11 @@ pub fn foreign_paths(
     plan: &Plan,
 ) -> Result<Vec<RepoPath>> {
     let paths: Vec<RepoPath> = plan.items.iter().map(|i| i.path.clone()).collect();
-    if paths.is_empty() || tip.session.agent.kind == "none" {
+    if paths.is_empty() {
         return Ok(Vec::new());
     }
-    let others = windows_of_others(app, tip, target)?;
-    let question = Question { history, present, now: app.now(), target, others: &others };
-    let found = foreign::find(&app.repo, &question, &paths)?;
+    let known = Known::of(app, tip, target)?;
+    let found = foreign::find(&app.repo, &known.question(app, history, present, target), &paths)?;
     with_installed(app, found, &paths)
 }
 
@@ -62,10 +65,54 @@ pub fn foreign_in_turn(
     present: &Snapshot,
     paths: &[RepoPath],
 ) -> Result<Vec<RepoPath>> {
-    let others = windows_of_others(app, tip, start)?;
-    let question = Question { history, present, now: app.now(), target: start, others: &others };
-    let found = foreign::find_up_to(&app.repo, &question, end, paths)?;
+    let known = Known::of(app, tip, start)?;
+    let found = foreign::find_up_to(&app.repo, &known.question(app, history, present, start), end, paths)?;
     with_installed(app, found, paths)
+}
+
+/// What has to be known to say whose a change is.
+struct Known {
+    others: Vec<Window>,
+    rows: Vec<TurnRow>,
+    sign: Option<Timestamp>,
+    home: Home,
+    shared: HashSet<SessionId>,
+    has_agent: bool,
+}
+
+impl Known {
+    fn of(app: &App<'_>, tip: &Tip, target: &Checkpoint) -> Result<Self> {
+        let rows = layout::read_rows(&app.repo.objects, tip.checkpoint.meta_tree, &tip.session, 0)?;
+        Ok(Self {
+            others: windows_of_others(app, tip, &rows, target)?,
+            sign: signs::of_open_turn(app, &tip.session, &rows)?,
+            rows,
+            home: Home { clone: Some(local::clone_id(&app.repo, &app.ids)?), worktree: app.repo.worktree_name() },
+            shared: store::tracked(&app.repo)?.into_iter().map(|(_, id, _)| id).collect(),
+            has_agent: tip.session.agent.kind != "none",
+        })
+    }
+
+    fn question<'a>(
+        &'a self,
+        app: &App<'_>,
+        history: &'a History,
+        present: &'a Snapshot,
+        target: &'a Checkpoint,
+    ) -> Question<'a> {
+        Question {
+            history,
+            present,
+            now: app.now(),
+            target,
+            others: &self.others,
+            has_agent: self.has_agent,
+            rows: &self.rows,
+            sign: self.sign,
+            home: &self.home,
+            shared: &self.shared,
+        }
+    }
 }
 
 /// Adds the files that `enable` wrote: they are always foreign.
@@ -79,16 +126,21 @@ fn with_installed(app: &App<'_>, mut found: Vec<RepoPath>, paths: &[RepoPath]) -
 
 /// Stretches since the target in which other sessions of this worktree had a turn open. A turn from before a fork is in both
 /// sessions and is no other's, up to where they part.
-fn windows_of_others(app: &App<'_>, tip: &Tip, target: &Checkpoint) -> Result<Vec<Window>> {
+fn windows_of_others(app: &App<'_>, tip: &Tip, own: &[TurnRow], target: &Checkpoint) -> Result<Vec<Window>> {
     let here = app.repo.worktree_name();
-    let own = layout::read_rows(&app.repo.objects, tip.checkpoint.meta_tree, &tip.session, 0)?;
+    let lives = Lives::load(app)?;
     let mut windows = Vec::new();
     for found in find::all(app)? {
         let (Ok(session), Some(tip_there)) = (found.session, found.tip) else { continue };
-        if found.id == tip.session.id || session.worktree != here || session.updated_at < target.time {
+        // A turn that was begun before may still be open, its agent at work since without a word.
+        let is_old = session.updated_at < target.time;
+        if found.id == tip.session.id || session.worktree != here || is_old && session.ended_at.is_some() {
             continue;
         }
         let tree = app.repo.objects.read_commit(tip_there)?.tree;
+        if is_old && !lives.is_noted(&session) && !has_open_turn(app, &session, tree)? {
+            continue;
+        }
         for row in layout::read_rows(&app.repo.objects, tree, &session, 0)? {
             let Some(start) = row.start_checkpoint() else { continue };
             let shared = own.iter().find(|o| o.start_checkpoint() == Some(start) && o.started_at == row.started_at);
@@ -103,6 +155,13 @@ fn windows_of_others(app: &App<'_>, tip: &Tip, target: &Checkpoint) -> Result<Ve
         }
     }
     Ok(windows)
+}
+
+/// Whether one of the last turns is open.
+fn has_open_turn(app: &App<'_>, session: &Session, tree: Oid) -> Result<bool> {
+    const LAST: u32 = 4;
+    let rows = layout::read_rows(&app.repo.objects, tree, session, session.rows.saturating_sub(LAST))?;
+    Ok(rows.iter().any(TurnRow::is_open))
 }
 
 /// Files that `enable` wrote into the work tree.

@@ -5,7 +5,7 @@
 
 use super::record::{Purpose, Recording};
 use super::turn::{self, Prompt};
-use super::{App, Result, find, settle};
+use super::{App, Result, find, outside, settle};
 use crate::agents::{Event, HookInput};
 use crate::base::SessionId;
 use crate::base::pid::ProcessId;
@@ -83,15 +83,17 @@ pub fn run(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Outcome> {
                 let turn = recording.open_row(&input.native_id).map(|at| recording.rows[at].turn);
                 return Ok(saved(recording.finish(app, Purpose::new(Kind::Error, turn, "a tool failed"))?, false));
             }
+            let elsewhere = outside::of(app, &input.cwd, paths)?;
             let paths = app.inside(&input.cwd, paths)?;
-            let done = turn::tool(app, recording, &input.native_id, paths)?;
+            let done = turn::tool(app, recording, &input.native_id, paths, elsewhere)?;
             Ok(done.map_or(Outcome::Nothing, |appended| saved(appended, false)))
         }
         Event::TurnEnd { last_message } => {
             let _lock = app.lock_worktree()?;
             let Some(recording) = session_of(app, input)? else { return Ok(Outcome::Nothing) };
+            let key = input.prompt_key.as_deref();
             let (appended, complete) =
-                turn::end(app, recording, &input.native_id, transcript, last_message.as_deref())?;
+                turn::end(app, recording, &input.native_id, transcript, key, last_message.as_deref())?;
             Ok(saved(appended, !complete))
         }
         Event::PreCompact => {

@@ -3,7 +3,7 @@
 //! A process is noted at a session's start and at each prompt, so a killed agent is seen without a word from it. Of sessions
 //! that ran on another machine, or before processes were noted, nothing is known.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -52,6 +52,8 @@ const LAST_ROWS: u32 = 8;
 pub struct Lives {
     /// Whether the process of a native session is there.
     running: HashMap<String, bool>,
+    /// Native sessions with a note.
+    noted: HashSet<String>,
     /// The session of this worktree.
     current: Option<SessionId>,
 }
@@ -59,9 +61,10 @@ pub struct Lives {
 impl Lives {
     /// Reads the notes and looks at the processes.
     pub fn load(app: &App<'_>) -> Result<Self> {
-        let noted = running::all(&app.repo)?.into_iter();
+        let noted = running::all(&app.repo)?;
         Ok(Self {
-            running: noted.filter_map(|(native, process)| Some((native, process.is_running()?))).collect(),
+            noted: noted.keys().cloned().collect(),
+            running: noted.into_iter().filter_map(|(native, process)| Some((native, process.is_running()?))).collect(),
             current: local::current(&app.repo)?.map(|current| current.session),
         })
     }
@@ -84,6 +87,11 @@ impl Lives {
         let rows = layout::read_rows(&app.repo.objects, meta_tree, session, from)?;
         let is_open = |native: &&String| rows.iter().rev().find(|r| r.stream == **native).is_some_and(|r| r.is_open());
         Ok(Some(if live.iter().any(is_open) { Life::Running } else { Life::Waiting }))
+    }
+
+    /// Whether the session did not come to its end, be its agent there or not.
+    pub fn is_noted(&self, session: &Session) -> bool {
+        self.current == Some(session.id) || session.agent.native_ids.iter().any(|id| self.noted.contains(id))
     }
 
     /// Whether an agent has the session open now; cheaper than [`Self::of`].

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::net_changes::NetChanges;
 use super::state_record::StateChange;
-use super::{App, Caller, Result, state_file, state_record};
+use super::{App, Caller, Result, outside, state_file, state_record};
 use crate::agents::{self, Agent, Parsed, ParsedTurn};
 use crate::base::progress::Silent;
 use crate::base::{RepoPath, SessionId};
@@ -113,7 +113,11 @@ impl Recording {
 
     fn with_rows(app: &App<'_>, tip: Tip, rows: Vec<TurnRow>, unread: Unread) -> Result<Self> {
         Ok(Self {
-            session: Session { worktree: app.repo.worktree_name(), ..tip.session.clone() },
+            session: Session {
+                worktree: app.repo.worktree_name(),
+                clone: Some(local::clone_id(&app.repo, &app.ids)?),
+                ..tip.session.clone()
+            },
             rows,
             unread,
             head: app.repo.head()?,
@@ -144,6 +148,7 @@ impl Recording {
             project: name(root),
             cwd: app.cwd.to_string_lossy().into_owned(),
             worktree: app.repo.worktree_name(),
+            clone: Some(local::clone_id(&app.repo, &app.ids)?),
             created_at: now,
             updated_at: now,
             ended_at: None,
@@ -299,6 +304,7 @@ impl Recording {
         let bytes = read_range(file, from, stream.bytes)?;
         let mut parsed = agent.parse(&bytes, from);
         for turn in parsed.turns.iter_mut().chain([&mut parsed.before]) {
+            turn.outside = outside::of(app, &app.cwd, &turn.files)?;
             let below = app.inside(&app.cwd, &turn.files)?;
             turn.files = below.iter().map(|path| path.to_path().to_owned()).collect();
         }
@@ -431,7 +437,7 @@ fn live_counts(session: &Session, rows: &[TurnRow]) -> (u32, Usage) {
     (u32::try_from(live.len()).unwrap_or(u32::MAX), usage)
 }
 
-fn read_range(file: &Path, from: u64, to: u64) -> Result<Vec<u8>> {
+pub(super) fn read_range(file: &Path, from: u64, to: u64) -> Result<Vec<u8>> {
     use std::io::{Read as _, Seek as _, SeekFrom};
     let io = || crate::base::Error::io("read the transcript", file);
     let mut open = crate::base::file::open_regular(file)?;

@@ -53,6 +53,9 @@ pub struct Outcome {
     pub files: Files,
     /// Paths that someone else changed and that were left, or need a choice.
     pub foreign: Vec<RepoPath>,
+    /// Files that tools wrote outside of the work tree in the turns that go; they stay as they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<String>,
     /// Whether the index was asked to go there too.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub staged: bool,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::record::{Purpose, Recording};
-use super::{App, Failure, FailureKind, Result, find, join, moving, settle};
+use super::{App, Failure, FailureKind, Result, find, join, moving, settle, signs};
 use crate::base::SessionId;
 use crate::engine::{local, store};
 use crate::git::Oid;
@@ -82,6 +82,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     }
     let title = options.title.clone().unwrap_or_else(|| recording.session.title.clone().unwrap_or_default());
     let turn = recording.open_live_row().map(|at| recording.rows[at].turn);
+    signs::note_late_in_open(app, &mut recording)?;
     recording.state.write_file = options.state;
     let (appended, notices) = recording.finish_and_tell(app, Purpose::new(Kind::Save, turn, title))?;
     let tip = appended.tip;

@@ -42,6 +42,9 @@ pub struct Turn {
     pub errors: u32,
     /// Tokens.
     pub tokens: Usage,
+    /// Files that tools wrote outside of the work tree.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<String>,
 }
 
 impl From<&TurnRow> for Turn {
@@ -56,6 +59,7 @@ impl From<&TurnRow> for Turn {
             tool_calls: row.tools.values().sum(),
             errors: row.errors,
             tokens: row.tokens,
+            outside: row.outside.clone(),
         }
     }
 }

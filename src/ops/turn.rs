@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::record::{Purpose, Recording};
-use super::{App, Result};
+use super::{App, Result, signs};
 use crate::agents::ParsedTurn;
 use crate::base::RepoPath;
 use crate::engine::local;
@@ -60,6 +60,9 @@ pub fn start(app: &App<'_>, mut recording: Recording, prompt: &Prompt<'_>) -> Re
         checkpoints: vec![number],
         end_checkpoint: None,
         files: Vec::new(),
+        outside: Vec::new(),
+        seen_at: None,
+        late: Vec::new(),
         tools: std::collections::BTreeMap::new(),
         errors: 0,
         tokens: crate::model::session::Usage::default(),
@@ -73,35 +76,54 @@ pub fn start(app: &App<'_>, mut recording: Recording, prompt: &Prompt<'_>) -> Re
     recording.finish(app, Purpose::new(Kind::TurnStart, Some(turn), line).always())
 }
 
-/// A tool wrote named files: only they are looked at.
-pub fn tool(app: &App<'_>, mut recording: Recording, native: &str, paths: Vec<RepoPath>) -> Result<Option<Appended>> {
-    if paths.is_empty() {
-        return Ok(None);
-    }
+/// A tool wrote named files: only they are looked at. What it wrote elsewhere is noted in the row.
+pub fn tool(
+    app: &App<'_>,
+    mut recording: Recording,
+    native: &str,
+    paths: Vec<RepoPath>,
+    elsewhere: Vec<String>,
+) -> Result<Option<Appended>> {
     let row = recording.open_row(native);
+    let is_new = |at: &usize| elsewhere.iter().any(|path| !recording.rows[*at].outside.contains(path));
+    let noted = row.filter(is_new);
+    if let Some(at) = noted {
+        add(&mut recording.row_mut(at).outside, elsewhere.into_iter());
+    }
+    if paths.is_empty() {
+        let Some(at) = noted else { return Ok(None) };
+        let (number, turn, now) = (recording.number(), recording.rows[at].turn, app.now());
+        let row = recording.row_mut(at);
+        row.checkpoints.push(number);
+        row.seen_at = Some(now);
+        return recording.finish(app, Purpose::new(Kind::Tool, Some(turn), "outside of the work tree")).map(Some);
+    }
     let taken = recording.capture_code(app, Some(paths.clone()))?;
     // Without a change there is no checkpoint, so the row is left alone too.
-    if recording.tip.as_ref().is_some_and(|t| t.code_tree == taken.tree) {
+    if noted.is_none() && recording.tip.as_ref().is_some_and(|t| t.code_tree == taken.tree) {
         return Ok(None);
     }
-    let number = recording.number();
+    let (number, now) = (recording.number(), app.now());
     let turn = row.map(|at| recording.rows[at].turn);
     if let Some(at) = row {
         let row = recording.row_mut(at);
         row.checkpoints.push(number);
+        row.seen_at = Some(now);
         add_files(row, paths.iter().map(ToString::to_string));
     }
     let title = paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     recording.finish(app, Purpose::new(Kind::Tool, turn, title)).map(Some)
 }
 
-/// The turn was answered. In a closed turn (a Stop that fires again) it makes a `tail`.
+/// The turn was answered. In a closed turn (a Stop that fires again) it makes a `tail`. One of another prompt, which was never
+/// told (a line for the agent's own shell), says nothing of the turn before it, but that it was cut short where it is open.
 /// Whether the agent's last text was there is returned too; it lags its own hook.
 pub fn end(
     app: &App<'_>,
     mut recording: Recording,
     native: &str,
     transcript: Option<&Path>,
+    key: Option<&str>,
     last_message: Option<&str>,
 ) -> Result<(Appended, bool)> {
     recording.capture_chat(app, native, transcript, Check::Tail)?;
@@ -113,10 +135,13 @@ pub fn end(
     adopt_copied_turns(&mut recording, native, None);
     let complete = is_complete(&recording, last_message);
     recording.capture_code(app, None)?;
+    let is_own = |row: &TurnRow| row.key.as_deref().zip(key).is_none_or(|(have, key)| have == key);
     if let Some(open) = recording.open_row(native) {
-        return Ok((close(app, recording, open, false)?, complete));
+        let interrupted = !is_own(&recording.rows[open]);
+        return Ok((close(app, recording, open, interrupted)?, complete));
     }
-    let turn = extend(app, &mut recording, native);
+    let again = recording.last_row(native).is_some_and(|at| is_own(&recording.rows[at]));
+    let turn = extend(app, &mut recording, native).filter(|_| again);
     Ok((recording.finish(app, Purpose::new(Kind::Tail, turn, ""))?, complete))
 }
 
@@ -159,7 +184,13 @@ pub fn session_end(
 fn close(app: &App<'_>, mut recording: Recording, at: usize, interrupted: bool) -> Result<Appended> {
     let number = recording.number();
     let now = app.now();
+    let sign = signs::last(&recording.rows[at], recording.parsed.as_ref());
     let next = take_over_parsed(app, &mut recording, at);
+    if interrupted {
+        signs::note_late(app, &mut recording, at, sign)?;
+    } else if !recording.rows[at].late.is_empty() {
+        recording.row_mut(at).late.clear();
+    }
     let stream = recording.rows[at].stream.clone();
     let bytes = stored_bytes(&recording, &stream);
     let row = recording.row_mut(at);
@@ -204,6 +235,7 @@ fn take_over_parsed(app: &App<'_>, recording: &mut Recording, at: usize) -> Opti
     row.tools.clone_from(&found.tools);
     row.errors = found.errors;
     row.tokens = found.tokens;
+    add(&mut row.outside, found.outside.iter().cloned());
     add_files(row, found.files.iter().map(|f| f.to_string_lossy().into_owned()));
     let next = parsed.turns.iter().map(|t| t.start).find(|start| *start > row.start);
     let session = &mut recording.session;
@@ -227,9 +259,13 @@ pub fn extend(app: &App<'_>, recording: &mut Recording, native: &str) -> Option<
 }
 
 fn add_files(row: &mut TurnRow, files: impl Iterator<Item = String>) {
-    row.files.extend(files);
-    row.files.sort();
-    row.files.dedup();
+    add(&mut row.files, files);
+}
+
+fn add(to: &mut Vec<String>, more: impl Iterator<Item = String>) {
+    to.extend(more);
+    to.sort();
+    to.dedup();
 }
 
 /// A native file that is new to us may begin with turns that were copied from another: they get their rows again, with
@@ -279,6 +315,9 @@ pub fn adopt_copied_turns(recording: &mut Recording, native: &str, current: Opti
             checkpoints: Vec::new(),
             end_checkpoint: None,
             files: turn.files.iter().map(|f| f.to_string_lossy().into_owned()).collect(),
+            outside: turn.outside.clone(),
+            seen_at: None,
+            late: Vec::new(),
             tools: turn.tools.clone(),
             errors: turn.errors,
             tokens: turn.tokens,

@@ -400,7 +400,7 @@ fn what_two_sessions_may_both_have_done_is_foreign_to_both() {
 }
 
 #[test]
-fn a_session_without_an_agent_is_not_asked_though_an_agent_worked_meanwhile() {
+fn a_session_without_an_agent_asks_about_what_an_agent_did_meanwhile_and_not_about_the_persons() {
     let repo = repo();
     let id = repo.ask(["save"])["session"].as_str().expect("an id").to_owned();
     let saved = repo.listing();
@@ -408,7 +408,13 @@ fn a_session_without_an_agent_is_not_asked_though_an_agent_worked_meanwhile() {
     agent.turn("one", "f", "by a");
     agent.prompt("two");
     repo.write("g", "half");
-    goes(&repo, &["rewind", "code", "-s", &id], 1, &saved);
+    stays(&repo, 6, &["rewind", "code", "-s", &id]);
+    agent.end();
+    repo.ask(["rewind", "code", "-s", &id, "--all"]);
+    assert_eq!(repo.listing(), saved);
+    repo.write("h", "by hand");
+    let plan = repo.ask(["rewind", "code", "1", "-s", &id, "--dry-run"]);
+    assert_eq!(plan["foreign"], json!([]), "{plan:#}");
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub(super) fn parse(event: &str, stdin: &[u8]) -> Result<HookInput> {
     let text = |name: &str| payload.text(name).map(|t| t.into_owned()).filter(|t| !t.is_empty());
     let named = text("hook_event_name").unwrap_or_else(|| event.to_owned());
     let event = match named.as_str() {
+        // It goes on as it was, wherever its shell is.
+        "SessionStart" if text("source").as_deref() == Some("compact") => Event::Ignored,
         "SessionStart" => {
             let source = text("source");
             Event::SessionStart {

@@ -53,6 +53,14 @@ impl Agent for ClaudeCode {
         hooks::parse(event, stdin)
     }
 
+    fn project(&self, env: &AgentEnv) -> Option<PathBuf> {
+        env.claude_project_dir.clone()
+    }
+
+    fn project_of(&self, transcript: &Path, cwd: &Path) -> Option<PathBuf> {
+        paths::project_of(transcript, cwd)
+    }
+
     fn pid(&self, env: &AgentEnv) -> Option<u32> {
         env.claude_pid
     }

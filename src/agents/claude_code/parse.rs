@@ -93,6 +93,12 @@ impl<'a> Reader<'a> {
     }
 
     fn add(&mut self, start: u64, record: &Record<'a>, message: &Message<'a>) {
+        if record.is_sign_of_life(message)
+            && let Some(at) = record.object.text("timestamp").and_then(|t| Timestamp::parse(&t).ok())
+        {
+            let last = &mut self.current().last_at;
+            *last = (*last).max(Some(at));
+        }
         if let Some(model) = message.object.text("model").filter(|m| m != "<synthetic>") {
             self.parsed.model = Some(model.into_owned());
         }

@@ -41,6 +41,18 @@ pub(super) fn find(env: &AgentEnv, id: &str) -> Option<PathBuf> {
     found.into_iter().next()
 }
 
+/// The project, at or above a folder, in whose place a transcript lies.
+pub(super) fn project_of(transcript: &Path, cwd: &Path) -> Option<PathBuf> {
+    let place = transcript.parent()?;
+    let (projects, name) = (place.parent()?, place.file_name()?.to_str()?);
+    if projects.file_name()? != "projects" {
+        return None;
+    }
+    let cwd = fs::canonicalize(cwd).unwrap_or_else(|_| cwd.to_owned());
+    let is_its = |above: &&Path| folder(projects, &above.to_string_lossy()) == name;
+    cwd.ancestors().find(is_its).map(Path::to_owned)
+}
+
 /// What lies beside a transcript, in the folder of its name: transcripts of subagents, and outputs of tools that were too
 /// large for it. Only names that can stand in a stream's id are taken; the agent makes no others.
 pub(super) fn companions(transcript: &Path) -> Vec<Companion> {
@@ -142,6 +154,16 @@ mod tests {
     fn the_string_hash_is_that_of_javascript() {
         assert_eq!(string_hash("hello"), "1n1e4y");
         assert_eq!(string_hash(""), "0");
+    }
+
+    #[test]
+    fn a_transcript_tells_its_project_from_any_folder_in_it() {
+        let of = |file: &str, cwd: &str| project_of(Path::new(file), Path::new(cwd));
+        let file = "/h/projects/-w-no--claude-worktrees-x/i.jsonl";
+        let top = Path::new("/w/no/.claude/worktrees/x");
+        assert_eq!(of(file, "/w/no/.claude/worktrees/x/src").as_deref(), Some(top));
+        assert_eq!(of(file, "/w/no"), None);
+        assert_eq!(of("/elsewhere/-w-no/i.jsonl", "/w/no"), None);
     }
 
     #[test]

@@ -18,8 +18,11 @@ const LOCAL: &[&str] = &[
     "<bash-stderr>",
     "<user-memory-input>",
     "<task-notification>",
-    "[Request interrupted by user",
+    INTERRUPTED,
 ];
+
+/// What the agent notes at an interrupt.
+const INTERRUPTED: &str = "[Request interrupted by user";
 
 /// One line.
 #[derive(Debug)]
@@ -51,6 +54,24 @@ impl<'a> Record<'a> {
     /// Whether it belongs to a subagent.
     pub(super) fn is_sidechain(&self) -> bool {
         self.object.flag("isSidechain")
+    }
+
+    /// Whether it shows that the agent was at work: an answer, what a tool gave, an interrupt. What a person did in the agent's
+    /// own terminal does not.
+    pub(super) fn is_sign_of_life(&self, message: &Message<'_>) -> bool {
+        let is_of_a_tool = || {
+            message.blocks().iter().any(|block| {
+                let text = || block.object.text("text").is_some_and(|text| text.starts_with(INTERRUPTED));
+                block.kind == "tool_result" || block.kind == "text" && text()
+            })
+        };
+        match self.kind.as_ref() {
+            "assistant" => message.object.text("model").is_none_or(|model| model != "<synthetic>"),
+            "user" => {
+                is_of_a_tool() || message.object.text("content").is_some_and(|text| text.starts_with(INTERRUPTED))
+            }
+            _ => false,
+        }
     }
 
     /// Whether it is what a hook left that took the prompt away.

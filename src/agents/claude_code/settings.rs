@@ -17,7 +17,7 @@ const HOOKS: &[(&str, Option<&str>, u32)] = &[
     ("SessionStart", None, 30),
     ("UserPromptSubmit", None, 120),
     ("UserPromptExpansion", None, 120),
-    ("PostToolUse", Some("Write|Edit|MultiEdit|NotebookEdit"), 30),
+    ("PostToolUse", Some("Write|Edit|MultiEdit|NotebookEdit|EnterWorktree|ExitWorktree"), 30),
     // Whatever failed: a command of a shell most of all.
     ("PostToolUseFailure", Some("*"), 30),
     ("Stop", None, 60),

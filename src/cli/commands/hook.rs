@@ -4,19 +4,20 @@
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::hook_log::{is_anothers, log, log_outside, unopened};
-use crate::agents::{self, Event, Reply};
+use crate::agents::{self, Event, HookInput, Reply};
 use crate::base::pid::ProcessId;
 use crate::base::process::Run;
 use crate::base::progress::Silent;
 use crate::base::text::Shown;
-use crate::cli::context::{open, repo_env};
+use crate::cli::context::{agent_env, open, repo_env};
 use crate::cli::output::{ColorChoice, Mode, UiEnv};
 use crate::cli::{Context, Env, Ui, slash};
 use crate::ops::hook::{self, Outcome};
-use crate::ops::{App, Caller, Result, answered, finish};
+use crate::ops::{App, Caller, Result, answered, binding, finish};
 
 /// The entry point that agents use; parsed by hand, so that nothing can make it fail.
 pub fn main(args: &[OsString]) -> ExitCode {
@@ -84,25 +85,34 @@ fn handle(env: &Env, agent: &str, event: &str, payload: &[u8]) -> Vec<u8> {
             return Vec::new();
         }
     };
-    let app = match open(env, &input.cwd, &repo_env(env), Caller::Hook, &Silent) {
+    let notes = env.state_home().map(|home| home.join("git-session").join("bound"));
+    let agent_env = agent_env(env);
+    let place = binding::place(notes.as_deref(), adapter, &agent_env, &input);
+    let mut app = match open(env, &place.dir, &repo_env(env), Caller::Hook, &Silent) {
         Ok(app) => app,
         Err(failure) => {
             unopened(env, &failure);
             return Vec::new();
         }
     };
-    if let Err(bare) = app.repo.work_dir() {
-        log_outside(env, &format!("{agent} {event}: {bare}"));
-        return Vec::new();
-    }
+    let top = match app.repo.work_dir() {
+        Ok(top) => top.to_owned(),
+        Err(bare) => {
+            log_outside(env, &format!("{agent} {event}: {bare}"));
+            return Vec::new();
+        }
+    };
     if hook::is_off(&app).unwrap_or(false) || is_anothers(env, &app) {
         return Vec::new();
+    }
+    if let Err(e) = settle_in(env, &place, &mut app, &top, &input) {
+        log(env, &app, &format!("{agent} {event}: {e}"));
     }
     if let Event::Prompt { text } = &input.event
         && !input.in_subagent
     {
         // The line means the session of the agent in which it was typed.
-        let env = env.clone().in_agent(&input.cwd, &input.native_id);
+        let env = env.clone().in_agent(&app.cwd, &input.native_id);
         if slash::is_ours(text) {
             let answer =
                 answered::once(&app, &input.native_id, input.prompt_key.as_deref(), text, || slash::answer(&env, text));
@@ -116,7 +126,7 @@ fn handle(env: &Env, agent: &str, event: &str, payload: &[u8]) -> Vec<u8> {
     }
     if matches!(input.event, Event::Prompt { .. } | Event::SessionStart { .. }) {
         // Who gives no process of its own was started by it.
-        input.pid = input.pid.or_else(|| adapter.pid(&app.agent_env)).or_else(|| caller(agent, event));
+        input.pid = input.pid.or_else(|| adapter.pid(&agent_env)).or_else(|| caller(agent, event));
     }
     match hook::run(&app, adapter.kind(), &input) {
         Ok(Outcome::Saved { tail_missing: true, .. }) => {
@@ -128,6 +138,19 @@ fn handle(env: &Env, agent: &str, event: &str, payload: &[u8]) -> Vec<u8> {
         Err(e) => log(env, &app, &format!("{agent} {event}: {e}")),
     }
     adapter.render_reply(event, &Reply::Nothing)
+}
+
+/// Takes leave of where the session was, and notes where it is.
+fn settle_in(env: &Env, place: &binding::Place, app: &mut App<'_>, top: &Path, input: &HookInput) -> Result<()> {
+    app.cwd = place.folder(app, &input.cwd)?;
+    if let Some(before) = place.left(app)?
+        && let Ok(old) = open(env, before, &repo_env(env), Caller::Hook, &Silent)
+        && old.repo.work_dir().is_ok_and(|top| top == before)
+        && !hook::is_off(&old)?
+    {
+        binding::leave(&old, Some(app), input)?;
+    }
+    place.note(top, input)
 }
 
 fn caller(agent: &str, event: &str) -> Option<u32> {

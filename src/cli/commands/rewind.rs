@@ -13,7 +13,7 @@ use crate::model::{Kind, Mode};
 use crate::ops::choice::Foreign;
 use crate::ops::moving::Terms;
 use crate::ops::rewind::{self, Outcome};
-use crate::ops::{App, Failure, FailureKind, Result, redo, show};
+use crate::ops::{App, Failure, FailureKind, Result, outside, redo, show};
 
 /// Go back: the files, the conversation, or both
 ///
@@ -244,6 +244,9 @@ pub fn tell(ui: &mut Ui, done: &str, o: &Outcome) {
     }
     for (path, why) in &o.files.kept {
         ui.note(&format!("  left    {path} ({why})"));
+    }
+    if let Some(elsewhere) = outside::line(&o.outside) {
+        ui.note(&elsewhere);
     }
     if o.needs_choice {
         ui.warning(&format!(

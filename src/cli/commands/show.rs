@@ -5,7 +5,7 @@ use crate::cli::line::{Line, line};
 use crate::cli::render::time::{duration, when};
 use crate::cli::theme::paint;
 use crate::cli::{Context, Ui};
-use crate::ops::{Result, show};
+use crate::ops::{Result, outside, show};
 
 /// Show a session, or one checkpoint of it
 ///
@@ -84,10 +84,14 @@ fn session(ui: &mut Ui, o: &show::Outcome) {
             Some(end) => format!(", {}", duration(turn.started_at, end)),
         };
         let failed = if turn.errors > 0 { format!(", {} failed", turn.errors) } else { String::new() };
+        let outside = turn.outside.clone();
         let about = format!("({}{failed}{state})", text::count(turn.tool_calls as usize, "tool call"));
         let prompt = fit(ui, 16 + text::width(&about), &sanitise(&turn.prompt));
         let turn = paint(theme.kind, format!("{:>12}", format!("turn {}", turn.turn)));
         ui.data_line(line![turn, "  ", prompt, "  ", paint(theme.dim, about)]);
+        if let Some(elsewhere) = outside::line(&outside) {
+            row(ui, "", elsewhere);
+        }
     }
 }
 

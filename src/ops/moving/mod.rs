@@ -10,7 +10,7 @@ use super::choice::{self, Foreign};
 use super::record::{Purpose, Recording};
 use super::rewind::{Outcome, Place};
 use super::settle::Then;
-use super::{App, Failure, FailureKind, Result, state_record};
+use super::{App, Failure, FailureKind, Result, outside, signs, state_record};
 use crate::base::{RepoPath, text};
 use crate::engine::history::History;
 use crate::engine::store::Tip;
@@ -80,7 +80,7 @@ pub fn tip_of(recording: &Recording) -> Result<&Tip> {
 /// Carries a move out, or says what it would do.
 pub fn go(
     app: &App<'_>,
-    recording: Recording,
+    mut recording: Recording,
     history: &History,
     to: &Destination<'_>,
     mut moved: Moved,
@@ -106,6 +106,7 @@ pub fn go(
         tree: plan.map(|p| p.result),
         files: plan.map(Files::of).unwrap_or_default(),
         foreign,
+        outside: if to.mode.code() { outside::since(app, &tip, to)? } else { Vec::new() },
         staged: to.terms.staged,
         head: to.terms.head,
         native: None,
@@ -136,12 +137,13 @@ pub fn go(
     }
     if moved.code.as_ref().is_none_or(|code| code.plan.is_empty()) && moved.chat.is_none() && git.is_none() {
         let kept = moved.code.as_ref().map(|code| Files::of(&code.plan).kept).unwrap_or_default();
-        let kept = kept.iter().map(|(path, why)| format!("{path} stays: {why}")).collect();
-        return Err(nothing_to_do(to).details(kept));
+        let kept = kept.iter().map(|(path, why)| format!("{path} stays: {why}")).chain(outside::line(&outcome.outside));
+        return Err(nothing_to_do(to).details(kept.collect()));
     }
     files::refuse_obstacles(app, to, moved.code.as_ref().map(|code| &code.plan))?;
 
     // The safety checkpoint: what is there now can be had back.
+    signs::note_late_in_open(app, &mut recording)?;
     let turn = recording.live_rows().last().map(|at| recording.rows[*at].turn);
     let before = recording.finish(app, Purpose::new(Kind::PreRewind, turn, "the state before a move"))?.tip;
     let from = before.checkpoint.number;
