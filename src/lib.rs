@@ -29,7 +29,8 @@
 //! - Refs: `refs/sessions/heads/<uuid>`; a branch only by `fork`; HEAD and index only by `fork --switch` and of a new worktree.
 //! - `<common git dir>/session/`: `native/`, `running/`, `refs.lock`, `label`, `installed`, `log/hooks.log`, `facade/`,
 //!   `filter-key`.
-//! - `<git dir of the worktree>/session/`: `current`, `recent`, `answered`, `stat-cache`, `filtered`, `journal`, `lock`.
+//! - `<git dir of the worktree>/session/`: `current`, `recent`, `answered`, `stat-cache`, `filtered`, `journal`, `lock`,
+//!   `spool/`, `seen`.
 //! - The work tree: by rewind, redo and `fork --switch` what the plan names; by `enable` and `disable` the agent's settings and
 //!   command files, and our lines in `info/exclude`.
 //! - The agent's own folder: new conversation files, never a change of one that is there.

@@ -79,6 +79,22 @@ pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
+/// Reads the end of a file, at most so many bytes; `None` where there is none.
+pub fn read_tail(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    let io = || Error::io("read", path);
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+        Err(e) => return Err(io()(e)),
+    };
+    let len = file.metadata().map_err(io())?.len();
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(len.saturating_sub(most))).map_err(io())?;
+    file.take(most).read_to_end(&mut bytes).map_err(io())?;
+    Ok(Some(bytes))
+}
+
 /// Removes a file; whether there was one.
 pub fn remove_optional(path: &Path) -> Result<bool> {
     match fs::remove_file(path) {

@@ -58,6 +58,9 @@ pub enum Error {
         /// How many more such paths there are.
         more: usize,
     },
+    /// A snapshot that had to be quick would not have been.
+    #[error("there is more to be read than can be done at once")]
+    TooMuch,
     /// A restore was interrupted and has to be settled first.
     #[error("a restore was interrupted in this worktree")]
     Interrupted,

@@ -57,9 +57,27 @@ impl Link {
 pub fn read(repo: &Repo, commit: Oid) -> Result<Vec<Link>> {
     let Some(tip) = repo.refs.read(&RefName::notes())? else { return Ok(Vec::new()) };
     let root = repo.objects.read_commit(tip)?.tree;
+    links_at(repo, root, commit)
+}
+
+fn links_at(repo: &Repo, root: Oid, commit: Oid) -> Result<Vec<Link>> {
     let found = place(repo, root, commit)?.1;
     let note = found.map(|oid| repo.objects.read_blob(oid)).transpose()?.unwrap_or_default();
     Ok(note.lines().filter_map(Link::parse).collect())
+}
+
+/// Those of these commits that no link is noted of.
+pub fn unlinked(repo: &Repo, commits: &[Oid]) -> Result<Vec<Oid>> {
+    let tip = if commits.is_empty() { None } else { repo.refs.read(&RefName::notes())? };
+    let Some(tip) = tip else { return Ok(commits.to_vec()) };
+    let root = repo.objects.read_commit(tip)?.tree;
+    let mut unlinked = Vec::new();
+    for commit in commits {
+        if links_at(repo, root, *commit)?.is_empty() {
+            unlinked.push(*commit);
+        }
+    }
+    Ok(unlinked)
 }
 
 /// Adds a link to the notes of these commits, in one step; whether there was anything to add.

@@ -3,6 +3,8 @@
 //! A commit of ours is known by its trailers and its committer. What a user made of one (a cherry-pick keeps the message)
 //! has the user as committer and is theirs.
 
+use std::collections::HashMap;
+
 use bstr::ByteSlice as _;
 
 use super::Result;
@@ -21,6 +23,9 @@ pub struct Ours {
     pub checkpoint: u64,
 }
 
+/// Commits that are looked through; more than any push has.
+const MOST: usize = 1_000_000;
+
 /// Trailers of every commit that we store for ourselves. The clean commit of a fork's branch has none, and may have our
 /// committer, where git knows no identity of the user's.
 const TRAILERS: [&str; 2] = ["Session: ", "Checkpoint: "];
@@ -35,12 +40,26 @@ fn by() -> Signature {
     committer(Timestamp::from_seconds(0), 0)
 }
 
+/// Whether a ref of these tips, in their order, reaches a commit of ours that `hidden` does not reach, and one such commit.
+/// Two walks at most, however many tips there are.
+pub fn reached_by(repo: &Repo, tips: &[Oid], hidden: &[Oid]) -> Result<Vec<Option<Ours>>> {
+    let ours = newest(repo, tips, hidden, MOST)?;
+    let by_commit: HashMap<Oid, &Ours> = ours.iter().map(|ours| (ours.commit, ours)).collect();
+    let reaching = walk::reaching(repo, tips, hidden, &by_commit.keys().copied().collect())?;
+    let found = |commit: Option<Oid>| commit.and_then(|commit| by_commit.get(&commit).copied().cloned());
+    Ok(reaching.into_iter().map(found).collect())
+}
+
 /// Commits of ours that `tips` reach and `hidden` do not; the newest few, none where there are none.
 pub fn reached(repo: &Repo, tips: &[Oid], hidden: &[Oid]) -> Result<Vec<Ours>> {
+    newest(repo, tips, hidden, 20)
+}
+
+fn newest(repo: &Repo, tips: &[Oid], hidden: &[Oid], most: usize) -> Result<Vec<Ours>> {
     let committer = format!("{} <{}>", by().name, by().email);
     let wanted = walk::Wanted { committer: &committer, lines: &TRAILERS };
     let mut found = Vec::new();
-    for oid in walk::find(repo, tips, hidden, wanted, 20)? {
+    for oid in walk::find(repo, tips, hidden, wanted, most)? {
         let commit = repo.objects.read_commit(oid)?;
         let message = Message::parse(commit.message.as_bstr());
         let text = |key| message.get(key).map(|v| v.to_string());

@@ -2,5 +2,6 @@
 
 pub mod patch;
 pub mod secret_names;
+pub mod secret_text;
 pub mod state;
 pub mod title;

@@ -39,7 +39,6 @@ const FOREIGN: &[&str] = &[
     "GIT_LITERAL_PATHSPECS",
     "GIT_NAMESPACE",
     "GIT_NOGLOB_PATHSPECS",
-    "GIT_NO_REPLACE_OBJECTS",
     "GIT_OBJECT_DIRECTORY",
     "GIT_PREFIX",
     "GIT_QUARANTINE_PATH",
@@ -79,7 +78,9 @@ impl Git {
         run.cwd = Some(cwd.to_owned());
         run.args = ["--no-optional-locks", "-c", "core.fsmonitor=false"].map(OsString::from).to_vec();
         run.env_remove = FOREIGN.iter().map(OsString::from).collect();
-        run.env = vec![("LC_ALL".into(), "C".into()), ("GIT_TERMINAL_PROMPT".into(), "0".into())];
+        // What stands in for an object (`git replace`) is not what is stored, nor what a push sends.
+        let fixed = [("LC_ALL", "C"), ("GIT_TERMINAL_PROMPT", "0"), ("GIT_NO_REPLACE_OBJECTS", "1")];
+        run.env = fixed.map(|(name, value)| (name.into(), value.into())).to_vec();
         let files = [
             ("GIT_CONFIG_GLOBAL", &env.config_global),
             ("GIT_CONFIG_SYSTEM", &env.config_system),

@@ -45,14 +45,15 @@ pub(super) fn decode(oid: Oid, bytes: &[u8]) -> Result<Commit> {
         None => (bytes.strip_suffix(b"\n").unwrap_or(bytes), &b""[..]),
     };
     let id = |hex: &[u8]| hex.to_str().ok().and_then(|hex| Oid::parse(hex).ok()).ok_or_else(|| bad("an id is no id"));
-    let (mut tree, mut parents, mut author, mut committer) = (None, Vec::new(), None, None);
+    let (mut tree, mut parents, mut author, mut committer, mut encoding) = (None, Vec::new(), None, None, None);
     for line in head.split_str("\n") {
         match line.split_once_str(" ") {
             Some((b"tree", hex)) => tree = Some(id(hex)?),
             Some((b"parent", hex)) => parents.push(id(hex)?),
             Some((b"author", who)) => author = Some(signature(who)),
             Some((b"committer", who)) => committer = Some(signature(who)),
-            // encoding, gpgsig and its continued lines, mergetag: nothing we need.
+            Some((b"encoding", name)) => encoding = Some(name.trim_ascii().into()),
+            // gpgsig and its continued lines, mergetag: nothing we need.
             _ => {}
         }
     }
@@ -62,6 +63,7 @@ pub(super) fn decode(oid: Oid, bytes: &[u8]) -> Result<Commit> {
         parents,
         author: author.ok_or_else(|| bad("it names no author"))?,
         committer: committer.ok_or_else(|| bad("it names no committer"))?,
+        encoding,
         message: message.into(),
     })
 }

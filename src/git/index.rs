@@ -84,6 +84,14 @@ pub fn read(repo: &Repo) -> Result<UserIndex> {
     by_libgit2(repo, mtime)
 }
 
+/// What a copy of an index holds; `None` where it needs git to read it, which reads no copies.
+pub fn of_copy(repo: &Repo, path: &std::path::Path) -> Result<Option<UserIndex>> {
+    let Some(bytes) = base::file::read_optional(path)? else { return Ok(None) };
+    Ok(index_file::parse(&bytes, repo.caps.object_format).map(|index_file::Parsed { entries, conflicts, tree }| {
+        UserIndex { entries, conflicts, tree, ..UserIndex::default() }
+    }))
+}
+
 fn mtime_of(meta: &std::fs::Metadata) -> (i64, u32) {
     (meta.mtime(), u32::try_from(meta.mtime_nsec()).unwrap_or(0))
 }

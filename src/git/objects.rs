@@ -48,6 +48,8 @@ pub struct Commit {
     pub author: Signature,
     /// Who stored it.
     pub committer: Signature,
+    /// What its message is encoded in, where the commit says so.
+    pub encoding: Option<BString>,
     /// The whole message; need not be UTF-8.
     pub message: BString,
 }

@@ -1,6 +1,7 @@
-//! What git leaves of an operation for others to see: where HEAD was before it, and the commit that a rebase replays.
+//! What git leaves of an operation for others to see: where HEAD was before it, and what a rebase does now.
 
 use bstr::ByteSlice as _;
+use serde::{Deserialize, Serialize};
 
 use super::{Oid, RefName, Repo, Result};
 use crate::base::file;
@@ -11,38 +12,48 @@ impl Repo {
         self.refs.read(&RefName::from_git("ORIG_HEAD")?)
     }
 
-    /// Whether HEAD was last moved by the start of a rebase, which switches before it leaves any other sign. As far as the
-    /// reflog of HEAD is kept in a file.
-    pub fn is_rebase_starting(&self) -> Result<bool> {
-        let log = file::read_optional(&self.git_dir.join("logs").join("HEAD"))?.unwrap_or_default();
-        let last = log.lines().next_back().unwrap_or_default();
-        let said = last.split_once_str("\t").map_or(&b""[..], |(_, said)| said);
-        Ok(said.split_once_str(": ").is_some_and(|(action, _)| action.ends_with(b" (start)")))
+    /// What git is in the middle of in this worktree, as its hooks need to know it. Files alone are looked at.
+    pub fn during(&self) -> Result<During> {
+        let is = |path: &str| self.git_dir.join(path).exists();
+        let (merging, applying) = (is("rebase-merge"), is("rebase-apply/rebasing"));
+        let by_itself = merging && !is("rebase-merge/stopped-sha") && !self.is_at_a_step_of_the_users()?;
+        Ok(During { rebase: merging || applying, replay: by_itself, bisect: is("BISECT_LOG") })
     }
 
-    /// The commit that a rebase under way replays now, or replayed last.
-    pub fn replayed(&self) -> Result<Option<Oid>> {
-        let Some(done) = file::read_optional(&self.git_dir.join("rebase-merge").join("done"))? else { return Ok(None) };
+    /// Whether the step that a rebase does now runs a command of the user's, or waits for one.
+    fn is_at_a_step_of_the_users(&self) -> Result<bool> {
+        let done = file::read_tail(&self.git_dir.join("rebase-merge").join("done"), STEPS)?.unwrap_or_default();
         let last = done.lines().rfind(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
-        // "pick <id> <subject>", "merge -C <id> <label>", "exec <command>".
-        for word in last.split(|b| *b == b' ').skip(1).take(2) {
-            if let Some(commit) = self.objects.commit_by_prefix(&word.to_str_lossy())? {
-                return Ok(Some(commit));
-            }
-        }
-        Ok(None)
+        let step = last.split(|b| *b == b' ').next().unwrap_or_default();
+        Ok([&b"exec"[..], b"x", b"break", b"b"].contains(&step))
     }
+}
+
+/// Bytes of the list of steps done that are read.
+const STEPS: u64 = 16 * 1024;
+
+/// What git is in the middle of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct During {
+    /// A rebase is under way.
+    pub rebase: bool,
+    /// It makes a commit by itself now, in place of one that was there: not by a command of the user's, nor after a stop.
+    pub replay: bool,
+    /// A bisection is under way.
+    pub bisect: bool,
 }
 
 #[cfg(test)]
 mod tests {
+    use super::During;
     use crate::git::Oid;
     use crate::git::matrix::Bench;
 
     #[test]
-    fn a_stopped_rebase_names_the_commit_that_it_replays() {
+    fn a_rebase_is_seen_and_who_commits_in_it() {
         for bench in Bench::all() {
             let oid = |name: &str| Oid::parse(&bench.git(&["rev-parse", name])).expect("an id");
+            let during = || bench.repo().during().expect("looks");
             bench.git(&["checkout", "-q", "-b", "other"]);
             bench.write("a", "theirs\n");
             bench.git(&["commit", "-q", "-a", "-m", "theirs"]);
@@ -50,10 +61,22 @@ mod tests {
             bench.write("a", "ours\n");
             bench.git(&["commit", "-q", "-a", "-m", "ours"]);
             let before = oid("HEAD");
-            assert_eq!(bench.repo().replayed().expect("reads"), None);
-            bench.git_with(&["rebase", "other"], Vec::new());
-            assert_eq!(bench.repo().replayed().expect("reads"), Some(before), "{}", bench.kind);
+            assert_eq!(during(), During::default());
+            for backend in ["--merge", "--apply"] {
+                bench.git_with(&["rebase", backend, "other"], Vec::new());
+                assert_eq!(during(), During { rebase: true, ..During::default() }, "{} {backend}", bench.kind);
+                bench.git(&["rebase", "--abort"]);
+            }
+            bench.git_with(&["rebase", "--exec", "false", "HEAD^"], Vec::new());
+            assert_eq!(during(), During { rebase: true, ..During::default() }, "{}", bench.kind);
             bench.git(&["rebase", "--abort"]);
+            bench.git(&["bisect", "start"]);
+            assert!(during().bisect);
+            bench.git(&["bisect", "reset"]);
+            bench.git(&["format-patch", "-q", "-1", "-o", "../patches", "other"]);
+            bench.git_with(&["am", "../patches/0001-theirs.patch"], Vec::new());
+            assert_eq!(during(), During::default(), "a stopped am is no rebase: {}", bench.kind);
+            bench.git(&["am", "--abort"]);
             bench.git(&["merge", "-q", "--no-ff", "-s", "ours", "-m", "m", "other"]);
             assert_eq!(bench.repo().orig_head().expect("reads"), Some(before), "{}", bench.kind);
         }

@@ -104,9 +104,27 @@ impl RefName {
         Self(NOTES.to_owned())
     }
 
+    /// What `notes.rewriteRef` gets: a pattern that our notes alone match. Of a plain name git warns where there is no such
+    /// ref yet, of a pattern it does not.
+    pub const fn notes_pattern() -> &'static str {
+        "refs/notes/session[s]"
+    }
+
     /// Whether a value of `notes.rewriteRef` covers our notes.
     pub fn covers_notes(value: &str) -> bool {
-        value == NOTES || value.strip_suffix('*').is_some_and(|before| NOTES.starts_with(before))
+        value == NOTES
+            || value == Self::notes_pattern()
+            || value.strip_suffix('*').is_some_and(|before| NOTES.starts_with(before))
+    }
+
+    /// Where `git filter-branch` keeps what a ref was before.
+    pub fn before_filter_branch(&self) -> Self {
+        Self(format!("refs/original/{}", self.0))
+    }
+
+    /// The prefix of what stands in for other objects (`git replace`); the rest of the name is the other's id.
+    pub const fn replaced_prefix() -> &'static str {
+        "refs/replace/"
     }
 
     /// The session whose head this is.
@@ -268,7 +286,8 @@ mod tests {
 
     #[test]
     fn a_rewrite_setting_that_covers_our_notes_is_known() {
-        assert!(RefName::covers_notes("refs/notes/*") && RefName::covers_notes("refs/notes/sessions"));
+        assert!(RefName::covers_notes("refs/notes/*") && RefName::covers_notes(RefName::notes_pattern()));
+        assert!(RefName::covers_notes("refs/notes/sessions"));
         assert!(!RefName::covers_notes("refs/notes/commits"));
     }
 

@@ -1,5 +1,7 @@
 //! Walking history by git itself: commits of a committer with certain lines in their messages. One process a call.
 
+use std::collections::{HashMap, HashSet};
+
 use bstr::ByteSlice as _;
 
 use super::cli::Git;
@@ -33,6 +35,29 @@ pub fn find(repo: &Repo, tips: &[Oid], hidden: &[Oid], wanted: Wanted<'_>, most:
     out.lines().map(|line| Oid::parse(&line.to_str_lossy())).collect()
 }
 
+/// For each of these tips, one of the `marked` commits that it reaches without going through `hidden`. One process, however
+/// many tips there are.
+pub fn reaching(repo: &Repo, tips: &[Oid], hidden: &[Oid], marked: &HashSet<Oid>) -> Result<Vec<Option<Oid>>> {
+    if tips.is_empty() || marked.is_empty() {
+        return Ok(vec![None; tips.len()]);
+    }
+    let wanted = tips.iter().map(|tip| format!("{tip}\n"));
+    let input: String = wanted.chain(hidden.iter().map(|known| format!("^{known}\n"))).collect();
+    let git = Git::new(repo).args(["rev-list", "--topo-order", "--parents", "--stdin"]).stdin(input.into_bytes());
+    let out = git.run("walk the history")?;
+    let mut reached: HashMap<Oid, Oid> = HashMap::new();
+    // From the oldest on: parents come before their children.
+    for line in out.lines().rev() {
+        let mut commits = line.split(|b| *b == b' ').map(|id| Oid::parse(&id.to_str_lossy()));
+        let Some(commit) = commits.next().transpose()? else { continue };
+        let mut below = commits.filter_map(|parent| reached.get(&parent.ok()?).copied());
+        if let Some(found) = marked.get(&commit).copied().or_else(|| below.next()) {
+            reached.insert(commit, found);
+        }
+    }
+    Ok(tips.iter().map(|tip| reached.get(tip).copied()).collect())
+}
+
 /// The commits that these ids name, tags followed; what is no commit and what is not here is left out.
 pub fn commits(repo: &Repo, oids: &[Oid]) -> Result<Vec<Option<Oid>>> {
     let peel = |oid: &Oid| -> Result<Option<Oid>> {
@@ -64,6 +89,10 @@ mod tests {
             assert_eq!(find(&repo, &[tag], &[], user, 9).expect("walks"), [both], "{}", bench.kind);
             assert_eq!(find(&repo, &[tip], &[both], user, 9).expect("walks"), []);
             assert_eq!(find(&repo, &[tip], &[first], wanted("U Thor <author@example.com>"), 9).expect("walks"), []);
+            let marked = HashSet::from([both]);
+            let reached = reaching(&repo, &[tip, first, both], &[], &marked).expect("walks");
+            assert_eq!(reached, [Some(both), None, Some(both)], "{}", bench.kind);
+            assert_eq!(reaching(&repo, &[tip], &[both], &marked).expect("walks"), [None]);
             assert_eq!(commits(&repo, &[tag, first]).expect("peels"), [Some(tip), Some(first)]);
         }
     }

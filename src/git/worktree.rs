@@ -3,6 +3,8 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use bstr::ByteSlice as _;
+
 use super::cli::Git;
 use super::{Oid, RefName, Repo, RepoEnv, Result, index, tree};
 
@@ -21,6 +23,36 @@ pub fn dir_of(repo: &Repo, name: &str) -> Result<Option<PathBuf>> {
         let path = Path::new(std::ffi::OsStr::from_bytes(line));
         if path.is_dir() && open(repo, path)?.worktree_name() == name {
             return Ok(Some(path.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// A worktree that git knows of and whose directory is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// `git worktree prune` forgets it.
+    Unlocked,
+    /// It is locked: on a disk that is not always there, say.
+    Locked,
+}
+
+/// What git knows of a worktree at `path`, where there is none any more.
+pub fn missing_at(repo: &Repo, path: &Path) -> Result<Option<Missing>> {
+    if path.join(".git").symlink_metadata().is_ok() {
+        return Ok(None);
+    }
+    // The directory is gone; those above it may be reached through links.
+    let real = path.parent().and_then(|above| above.canonicalize().ok()).zip(path.file_name());
+    let wanted = real.map_or_else(|| path.to_owned(), |(above, name)| above.join(name));
+    let out = Git::new(repo).args(["worktree", "list", "--porcelain", "-z"]).run("list the worktrees")?;
+    // Lines of one worktree, an empty one after them.
+    for lines in out.split_str(b"\0\0") {
+        let mut lines = lines.split_str(b"\0");
+        let known = lines.next().and_then(|first| first.strip_prefix(b"worktree "));
+        if known.is_some_and(|known| known.to_path_lossy() == wanted || known.to_path_lossy() == path) {
+            let is_locked = lines.any(|line| line.starts_with(b"locked"));
+            return Ok(Some(if is_locked { Missing::Locked } else { Missing::Unlocked }));
         }
     }
     Ok(None)

@@ -384,6 +384,7 @@ mod tests {
             parents: std::iter::once(c.code).chain(c.previous.iter().copied()).chain(c.base).collect(),
             author: who.clone(),
             committer: who,
+            encoding: None,
             message: c.message().into(),
         }
     }

@@ -14,6 +14,10 @@ use crate::git::Repo;
 
 /// How long a hook of git waits for others; what it cannot have by then is done detached.
 const AT_ONCE: Duration = Duration::from_millis(10);
+/// How long it looks at the work tree.
+const WHILE_A_COMMIT_WAITS: Duration = Duration::from_millis(20);
+/// What it reads meanwhile.
+const AT_ONCE_READ: snapshot::AtOnce = snapshot::AtOnce { files: 100, bytes: 1 << 20 };
 
 /// Graphemes of a title that nobody set otherwise.
 const TITLE: usize = 50;
@@ -27,6 +31,8 @@ pub enum Caller {
     Hook,
     /// A hook of git, on whose end a commit waits: gives up at once.
     GitHook,
+    /// A process that does what hooks left: waits for others, nobody waits for it.
+    Detached,
 }
 
 /// The context of one command.
@@ -68,7 +74,7 @@ impl App<'_> {
     /// How long to wait for others.
     pub fn patience(&self) -> Duration {
         match self.caller {
-            Caller::Explicit => PATIENT,
+            Caller::Explicit | Caller::Detached => PATIENT,
             Caller::Hook => HASTY,
             Caller::GitHook => AT_ONCE,
         }
@@ -80,7 +86,7 @@ impl App<'_> {
         let mut lock = FileLock::acquire(&path, self.patience())?;
         // Whoever waits can then say for whom.
         lock.set_note(&format!("pid {}", std::process::id()))?;
-        if self.caller == Caller::Explicit {
+        if matches!(self.caller, Caller::Explicit | Caller::Detached) {
             local::sweep(&self.repo, &path)?;
             writers::free(&self.repo)?;
         }
@@ -121,12 +127,12 @@ impl App<'_> {
             max_untracked_per_folder: usize::try_from(number("session.snapshot.maxUntrackedPerFolder", 10_000)?)
                 .unwrap_or(usize::MAX),
             budget: match self.caller {
-                Caller::Explicit => None,
-                Caller::Hook | Caller::GitHook => {
-                    Some(Duration::from_millis(number("session.snapshot.budgetMs", 2_000)?))
-                }
+                Caller::Explicit | Caller::Detached => None,
+                Caller::Hook => Some(Duration::from_millis(number("session.snapshot.budgetMs", 2_000)?)),
+                Caller::GitHook => Some(WHILE_A_COMMIT_WAITS),
             },
             home: self.home.clone(),
+            at_once: (self.caller == Caller::GitHook).then_some(AT_ONCE_READ),
         })
     }
 }

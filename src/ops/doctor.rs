@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::agent_hooks::{self, AgentHooks};
 use super::git_installed::{self, State};
 use super::show::{self, KeptRaw};
-use super::{App, Result, find, git_enabled, pre_push, settle};
+use super::{App, Result, find, git_enabled, pre_push, rewritten, settle};
 use crate::base::text::{self, sanitise};
 use crate::base::{Timestamp, file};
 use crate::engine::{half_added, local, locks, store};
@@ -80,6 +80,7 @@ pub fn run(app: &App<'_>, fix: bool) -> Result<Outcome> {
     restore(app, fix, &mut findings)?;
     half_added_worktree(app, fix, &mut findings)?;
     stale_locks(app, fix, &mut findings)?;
+    findings.extend(rewritten::findings(app, fix)?);
     damaged(app, &mut findings)?;
     let agents = agents(app, &mut findings)?;
     let hooks = hooks(app, &mut findings)?;

@@ -229,6 +229,7 @@ impl From<EngineError> for Failure {
             EngineError::NotVerified { first, .. } => Self::new(FailureKind::Conflict, "restore.not-verified", message)
                 .target(first.to_string())
                 .hint("Something else writes in this work tree. Stop it, then run `session redo` or the same command again."),
+            EngineError::TooMuch => Self::new(FailureKind::Conflict, "snapshot.too-much", message),
             EngineError::Interrupted => Self::new(FailureKind::Conflict, "restore.interrupted", message)
                 .hint("The next command that writes (such as `session save`) settles it."),
             EngineError::Damaged { path, .. } => Self::new(FailureKind::Damaged, "record.damaged", message)

@@ -18,12 +18,13 @@ use super::hook_text::{self, has_block, is_bare, with_block, without_block};
 use super::{App, Failure, FailureKind, Result};
 use crate::base::file::{self, Durability};
 use crate::base::{Error as BaseError, RepoPath};
-use crate::engine::local;
+use crate::engine::{local, seen};
 use crate::git::RefName;
 use crate::git::hooks_dir::{self, HooksDir, Place};
 
 /// The hooks and the blocks that are put into them.
-pub(super) const HOOKS: [(&str, &str); 5] = [
+pub(super) const HOOKS: [(&str, &str); 6] = [
+    ("post-applypatch", include_str!("../../hooks/git/post-applypatch")),
     ("post-commit", include_str!("../../hooks/git/post-commit")),
     ("post-checkout", include_str!("../../hooks/git/post-checkout")),
     ("post-merge", include_str!("../../hooks/git/post-merge")),
@@ -146,11 +147,15 @@ pub fn install(app: &App<'_>, write_hooks: bool) -> Result<Plan> {
         set(DISABLED, here, false);
     }
     let values = app.repo.config.matching("^notes\\.rewriteref$")?;
-    if !values.iter().any(|(_, v)| RefName::covers_notes(&v.to_string())) {
-        set(NOTES, RefName::notes().to_string(), true);
-        set(ADDED, RefName::notes().to_string(), true);
-    } else if marks.added.is_empty() && marks.enabled.is_empty() && of_old {
-        set(ADDED, RefName::notes().to_string(), true);
+    // The first version added the plain name, of which git warns while there are no notes.
+    let plain = RefName::notes().to_string();
+    let is_plain = of_old && values.iter().any(|(_, v)| *v == plain);
+    if is_plain {
+        set(NOTES, plain, false);
+    }
+    if is_plain || !values.iter().any(|(_, v)| RefName::covers_notes(&v.to_string())) {
+        set(NOTES, RefName::notes_pattern().to_owned(), true);
+        set(ADDED, RefName::notes_pattern().to_owned(), true);
     }
     Ok(plan)
 }
@@ -218,6 +223,9 @@ impl Plan {
             return Ok(());
         }
         write_kept(app, &self.kept)?;
+        if let Some(head) = app.repo.head()?.commit {
+            seen::note(&app.repo, head, app.now())?;
+        }
         for edit in &self.edits {
             let folder = edit.path.parent().unwrap_or(Path::new("/"));
             std::fs::create_dir_all(folder).map_err(BaseError::io("create the directory", folder))?;

@@ -3,16 +3,18 @@
 //! A line that is for us (`/rewind code 3`) is the command line's to answer: it is handed back. Nothing here waits long,
 //! and the caller turns every failure into a line of the log.
 
+use super::later::{self, Work};
 use super::record::{Purpose, Recording};
 use super::turn::{self, Prompt};
+use super::turn_rest::Rest;
 use super::{App, Result, find, outside, settle};
 use crate::agents::{Event, HookInput};
 use crate::base::SessionId;
 use crate::base::pid::ProcessId;
 use crate::engine::local::{self, Current};
 use crate::engine::stream::Check;
-use crate::engine::{running, store};
-use crate::model::Kind;
+use crate::engine::{rewritten, running, store};
+use crate::model::{Kind, Scope};
 
 /// What a hook did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub enum Outcome {
         checkpoint: u64,
         /// The agent's last text is not in its transcript yet; it has to be waited for, detached.
         tail_missing: bool,
+        /// Files of the turn are left for a process of its own.
+        rest: bool,
     },
 }
 
@@ -94,7 +98,8 @@ pub fn run(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Outcome> {
             let key = input.prompt_key.as_deref();
             let (appended, complete) =
                 turn::end(app, recording, &input.native_id, transcript, key, last_message.as_deref())?;
-            Ok(saved(appended, !complete))
+            let rest = leave_rest(app, input, &appended)?;
+            Ok(with_rest(saved(appended, !complete), rest))
         }
         Event::PreCompact => {
             let _lock = app.lock_worktree()?;
@@ -114,18 +119,40 @@ pub fn run(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Outcome> {
             let id = recording.session.id;
             let appended = turn::session_end(app, recording, &input.native_id, transcript)?;
             local::note_recent(&app.repo, id)?;
+            let rest = leave_rest(app, input, &appended)?;
             let mine = local::current(&app.repo)?.is_some_and(|c| c.session == id);
             if mine {
                 let current = cleared.then_some(Current { session: id, cleared: true });
                 local::set_current(&app.repo, current.as_ref())?;
             }
-            Ok(saved(appended, false))
+            Ok(with_rest(saved(appended, false), rest))
         }
     }
 }
 
 fn saved(appended: store::Appended, tail_missing: bool) -> Outcome {
-    Outcome::Saved { session: appended.tip.session.id, checkpoint: appended.tip.checkpoint.number, tail_missing }
+    let (session, checkpoint) = (appended.tip.session.id, appended.tip.checkpoint.number);
+    Outcome::Saved { session, checkpoint, tail_missing, rest: false }
+}
+
+fn with_rest(outcome: Outcome, left: bool) -> Outcome {
+    match outcome {
+        Outcome::Saved { session, checkpoint, tail_missing, .. } => {
+            Outcome::Saved { session, checkpoint, tail_missing, rest: left }
+        }
+        Outcome::Nothing => Outcome::Nothing,
+    }
+}
+
+/// Where the time ended before all files of a turn were taken, the rest is left for later; whether it was.
+fn leave_rest(app: &App<'_>, input: &HookInput, appended: &store::Appended) -> Result<bool> {
+    let newest = &appended.tip.checkpoint;
+    if !appended.news || newest.kind != Kind::TurnEnd || newest.scope != Scope::Tracked {
+        return Ok(false);
+    }
+    let rest = Rest { session: newest.session, native: input.native_id.clone(), checkpoint: newest.number };
+    later::leave(app, &Work::Turn(rest))?;
+    Ok(true)
 }
 
 /// A session start: nothing durable, only what the next event needs to find its session.
@@ -152,7 +179,14 @@ fn attach(app: &App<'_>, input: &HookInput, cleared: bool) -> Result<Outcome> {
 /// The session that an event belongs to, where it is durable already.
 fn session_of(app: &App<'_>, input: &HookInput) -> Result<Option<Recording>> {
     let Some(id) = find::by_native(app, &input.native_id)? else { return Ok(None) };
-    store::tip(&app.repo, id)?.map(|tip| Recording::on_tail(app, tip, &input.native_id)).transpose()
+    match store::tip(&app.repo, id) {
+        Err(broken) if is_rewritten(app, id)? => {
+            // What git rewrote keeps nobody from saving: the agent goes on in a session of its own.
+            local::log(&app.repo, app.now(), &format!("session {id} cannot be gone on with: {broken}"))?;
+            Ok(None)
+        }
+        found => found?.map(|tip| Recording::on_tail(app, tip, &input.native_id)).transpose(),
+    }
 }
 
 /// A session that was only pulled becomes one's own when its conversation is gone on with.
@@ -168,10 +202,14 @@ fn resumed(app: &App<'_>, input: &HookInput) -> Result<Option<Recording>> {
 /// Begins a session for an agent's first prompt: under the agent's own id where that is a free UUIDv4.
 fn begin(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Recording> {
     let id = match local::native(&app.repo, &input.native_id)? {
-        Some(known) => known.session,
-        None => free_id(app, &input.native_id),
+        Some(known) if !is_rewritten(app, known.session)? => known.session,
+        _ => free_id(app, &input.native_id),
     };
     Recording::begin(app, id, input.agent.as_deref().unwrap_or(kind))
+}
+
+fn is_rewritten(app: &App<'_>, id: SessionId) -> Result<bool> {
+    Ok(rewritten::look(&app.repo, id)?.is_some())
 }
 
 fn free_id(app: &App<'_>, native: &str) -> SessionId {

@@ -57,16 +57,11 @@ pub fn run(app: &App<'_>, remote: &str, updates: &[Update]) -> Result<Vec<Refuse
     let mut hidden: Vec<Oid> = walk::commits(&app.repo, &known)?.into_iter().flatten().collect();
     hidden.sort();
     hidden.dedup();
-    if ours::reached(&app.repo, &tips, &hidden)?.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut refused = Vec::new();
-    for (update, tip) in pushed {
-        if let Some(ours) = ours::reached(&app.repo, &[tip], &hidden)?.into_iter().next() {
-            refused.push(Refused { remote: update.remote.clone(), ours });
-        }
-    }
-    Ok(refused)
+    let reached = ours::reached_by(&app.repo, &tips, &hidden)?.into_iter().zip(pushed);
+    let refused = |(ours, (update, _)): (Option<Ours>, (&Update, Oid))| {
+        ours.map(|ours| Refused { remote: update.remote.clone(), ours })
+    };
+    Ok(reached.filter_map(refused).collect())
 }
 
 /// The branches and tags that reach a commit of ours, each with the newest one.
@@ -75,16 +70,8 @@ pub fn branches_and_tags(app: &App<'_>) -> Result<Vec<(RefName, Ours)>> {
     refs.extend(app.repo.refs.list(RefName::tags_prefix())?);
     let oids: Vec<Oid> = refs.iter().map(|(_, oid)| *oid).collect();
     let commits = walk::commits(&app.repo, &oids)?;
-    let tips: Vec<Oid> = commits.iter().flatten().copied().collect();
-    if ours::reached(&app.repo, &tips, &[])?.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut found = Vec::new();
-    for ((name, _), commit) in refs.into_iter().zip(commits) {
-        let Some(commit) = commit else { continue };
-        if let Some(ours) = ours::reached(&app.repo, &[commit], &[])?.into_iter().next() {
-            found.push((name, ours));
-        }
-    }
-    Ok(found)
+    let named = refs.into_iter().zip(commits).filter_map(|((name, _), commit)| Some((name, commit?)));
+    let (names, tips): (Vec<RefName>, Vec<Oid>) = named.unzip();
+    let reached = ours::reached_by(&app.repo, &tips, &[])?;
+    Ok(names.into_iter().zip(reached).filter_map(|(name, ours)| Some((name, ours?))).collect())
 }

@@ -19,7 +19,7 @@ use crate::git::{FileMode, Head, Oid};
 use crate::model::checkpoint::Movement;
 use crate::model::session::{AgentInfo, Usage};
 use crate::model::snapshot::Modes;
-use crate::model::{Kind, Session, TurnRow, codec};
+use crate::model::{Kind, Scope, Session, TurnRow, codec};
 
 /// A checkpoint in the making.
 #[derive(Debug)]
@@ -221,6 +221,22 @@ impl Recording {
         self.code.as_ref().map(|code| code.tree)
     }
 
+    /// Corrects what was captured: its tree, its index.
+    pub fn correct_code(&mut self, tree: Option<Oid>, index: Option<snapshot::IndexState>) {
+        let Some(code) = &mut self.code else { return };
+        code.tree = tree.unwrap_or(code.tree);
+        if let (Some(extras), Some(index)) = (&mut code.extras, index) {
+            extras.index = index;
+        }
+    }
+
+    /// Says that less was looked at than the capture did.
+    pub fn set_scope(&mut self, scope: Scope) {
+        if let Some(code) = &mut self.code {
+            code.scope = scope;
+        }
+    }
+
     /// Takes over the code of another checkpoint, which the files were just brought to.
     pub fn set_code(&mut self, code: DraftCode) {
         self.code = Some(code);
@@ -240,7 +256,7 @@ impl Recording {
         }
         match self.read_transcript(app, native, file, check) {
             // A hook has the files to save, and nobody to tell.
-            Err(e) if app.caller == Caller::Hook && e.is_about_a_file() => {
+            Err(e) if app.caller != Caller::Explicit && e.is_about_a_file() => {
                 Ok(local::log(&app.repo, app.now(), &e.to_string())?)
             }
             read => read,

@@ -219,7 +219,7 @@ fn a_folder_that_is_not_this_clones_alone_is_edited_only_when_asked() {
             assert!(out.stderr.contains(part), "{part}: {out}");
         }
         let json = repo.session(["enable", "--json"]).success().json();
-        assert_eq!(json["by_hand"].as_array().expect("a list").len(), 5, "{json}");
+        assert_eq!(json["by_hand"].as_array().expect("a list").len(), NAMES.len() + 1, "{json}");
         repo.git(["commit", "-q", "--allow-empty", "-m", "x"]);
         assert!(links(&repo, "HEAD").is_empty());
         let _on = repo.session(["enable", "--write-hooks"]).success();
@@ -240,13 +240,13 @@ fn the_lines_that_are_printed_do_what_is_promised_where_a_person_puts_them() {
     let repo = repo(Shape::PLAIN, false);
     with_remote(&repo);
     let log = repo.sandbox.path().join("log");
-    for name in NAMES {
+    for name in NAMES.into_iter().chain(["post-applypatch"]) {
         script(&repo, &format!(".githooks/{name}"), &kinds(&log)[0].1);
     }
     let base = repo.commit("the team's hooks");
     repo.git(["config", "core.hooksPath", ".githooks"]);
     let printed = repo.session(["enable"]).success().stderr;
-    for name in NAMES {
+    for name in NAMES.into_iter().chain(["post-applypatch"]) {
         let (_, after) = printed.split_once(&format!("\n.githooks/{name}\n")).expect("each file is named");
         let (lines, _) = after.split_once("\n\n").expect("its lines end");
         let text = String::from_utf8(repo.read(format!(".githooks/{name}"))).expect("text");

@@ -20,7 +20,14 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use crate::support::repo::TestRepo;
 
 fn options() -> Options {
-    Options { only: None, max_file_bytes: 10 << 20, max_untracked_per_folder: 10_000, budget: None, home: None }
+    Options {
+        only: None,
+        max_file_bytes: 10 << 20,
+        max_untracked_per_folder: 10_000,
+        budget: None,
+        home: None,
+        at_once: None,
+    }
 }
 
 /// A snapshot on top of the last one.

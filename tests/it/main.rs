@@ -9,6 +9,8 @@ mod architecture;
 mod bad_hooks;
 mod bad_input;
 mod belonging;
+mod commit_table;
+mod commits_later;
 mod damage;
 mod demo;
 mod docs;

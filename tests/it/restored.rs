@@ -100,8 +100,14 @@ fn a_name_that_is_dot_git_to_some_file_system_is_refused_before_anything_is_writ
     repo.write("f", "1\n");
     repo.commit("files");
     let opened = Repo::discover(repo.path(), &RepoEnv::isolated(&repo.sandbox.home())).expect("opens");
-    let options =
-        Options { only: None, max_file_bytes: 1 << 20, max_untracked_per_folder: 100, budget: None, home: None };
+    let options = Options {
+        only: None,
+        max_file_bytes: 1 << 20,
+        max_untracked_per_folder: 100,
+        budget: None,
+        home: None,
+        at_once: None,
+    };
     let present = snapshot::take(&opened, None, &options, &Silent).expect("takes");
     let blob = repo.git(["hash-object", "-w", "f"]);
     let before = repo.listing();

@@ -11,8 +11,11 @@ use crate::base::progress::Silent;
 use crate::cli::context::{open, repo_env};
 use crate::cli::{Context, Env};
 use crate::git::Oid;
-use crate::ops::git_hook::{self, Event, Outcome, Task};
-use crate::ops::{App, Caller, Result, git_enabled, hook, pre_push};
+use crate::ops::git_hook::{self, Event, Outcome};
+use crate::ops::{App, Caller, Result, git_enabled, hook, later, pre_push};
+
+/// Refs of a refused push that are named.
+const SHOWN: usize = 5;
 
 /// Handles one hook; the exit code.
 pub fn run(context: &mut Context, words: &[String]) -> u8 {
@@ -25,8 +28,8 @@ pub fn run(context: &mut Context, words: &[String]) -> u8 {
         }
         input = String::from_utf8_lossy(&bytes).into_owned();
     }
-    let caller = if name == "save" { Caller::Explicit } else { Caller::GitHook };
-    let app = match open(&context.env, &context.env.cwd, &repo_env(&context.env), caller, &Silent) {
+    let caller = if name == "save" { Caller::Detached } else { Caller::GitHook };
+    let mut app = match open(&context.env, &context.env.cwd, &repo_env(&context.env), caller, &Silent) {
         Ok(app) => app,
         Err(failure) => {
             unopened(&context.env, &failure);
@@ -49,7 +52,7 @@ pub fn run(context: &mut Context, words: &[String]) -> u8 {
         return 0;
     }
     let done = match name {
-        "save" => saved_detached(&app, args),
+        "save" => later::run(&mut app),
         _ => saved(&context.env, &app, name, args, &input),
     };
     if let Err(failure) = done {
@@ -64,7 +67,7 @@ fn saved(env: &Env, app: &App<'_>, name: &str, args: &[String], input: &str) -> 
         return Ok(());
     };
     match git_hook::run(app, &event)? {
-        Outcome::Detach(task) => detach(app, &task),
+        Outcome::Later => detach(app),
         Outcome::Nothing | Outcome::Saved { .. } => Ok(()),
     }
 }
@@ -76,7 +79,8 @@ fn event(name: &str, args: &[String], input: &str) -> Option<Event> {
     Some(match name {
         "post-commit" => Event::Commit,
         "post-checkout" => Event::Checkout { from: oid(arg(0)), switched: arg(2) == "1" },
-        "post-merge" => Event::Merge,
+        "post-applypatch" => Event::Applied,
+        "post-merge" => Event::Merge { squash: arg(0) == "1" },
         "post-rewrite" => {
             // "<old> <new>" and perhaps more; several old ones may have become one.
             let new = input.lines().filter_map(|line| oid(line.split_ascii_whitespace().nth(1)?));
@@ -88,20 +92,15 @@ fn event(name: &str, args: &[String], input: &str) -> Option<Event> {
     })
 }
 
-/// One process of its own does what a commit does not wait for.
-fn detach(app: &App<'_>, task: &Task) -> Result<()> {
-    let Ok(task) = serde_json::to_string(task) else { return Ok(()) };
+/// One process of its own does what nobody waits for; where one is at it already, it will.
+pub fn detach(app: &App<'_>) -> Result<()> {
+    if later::is_under_way(app)? {
+        return Ok(());
+    }
     let mut run = Run::new(app.program.as_os_str());
-    run.args = vec!["hook".into(), "git".into(), "save".into(), task.into()];
+    run.args = vec!["hook".into(), "git".into(), "save".into()];
     run.cwd = Some(app.repo.work_dir()?.to_owned());
     Ok(run.detach()?)
-}
-
-fn saved_detached(app: &App<'_>, args: &[String]) -> Result<()> {
-    match args.first().and_then(|text| serde_json::from_str::<Task>(text).ok()) {
-        Some(task) => git_hook::perform(app, &task).map(drop),
-        None => Ok(()),
-    }
 }
 
 fn push(context: &mut Context, app: &App<'_>, args: &[String], input: &str) -> u8 {
@@ -115,7 +114,7 @@ fn push(context: &mut Context, app: &App<'_>, args: &[String], input: &str) -> u
         }
     };
     let Some(first) = refused.first() else { return 0 };
-    for r in &refused {
+    for r in refused.iter().take(SHOWN) {
         context.ui.error(&format!(
             "git-session: nothing was pushed: {} would publish checkpoint {} of session {} (commit {})",
             r.remote,
@@ -123,6 +122,9 @@ fn push(context: &mut Context, app: &App<'_>, args: &[String], input: &str) -> u
             short(&r.ours.session.to_string()),
             r.ours.commit.short()
         ));
+    }
+    if let Some(more) = refused.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        context.ui.error(&format!("git-session: and {more} more of {} branches and tags", refused.len()));
     }
     context.ui.hint(&format!(
         "`session fork --session {} --at {}` makes a branch with the same files and a clean history; push that one. \

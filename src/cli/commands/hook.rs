@@ -129,12 +129,14 @@ fn handle(env: &Env, agent: &str, event: &str, payload: &[u8]) -> Vec<u8> {
         input.pid = input.pid.or_else(|| adapter.pid(&agent_env)).or_else(|| caller(agent, event));
     }
     match hook::run(&app, adapter.kind(), &input) {
-        Ok(Outcome::Saved { tail_missing: true, .. }) => {
-            if let Err(e) = wait_detached(&app, &input.native_id) {
-                log(env, &app, &format!("{agent} {event}: {e}"));
+        Ok(Outcome::Saved { tail_missing, rest, .. }) => {
+            let waits = if tail_missing { wait_detached(&app, &input.native_id) } else { Ok(()) };
+            let goes_on = if rest { super::git_hook::detach(&app) } else { Ok(()) };
+            for failure in [waits, goes_on].into_iter().filter_map(Result::err) {
+                log(env, &app, &format!("{agent} {event}: {failure}"));
             }
         }
-        Ok(_) => {}
+        Ok(Outcome::Nothing) => {}
         Err(e) => log(env, &app, &format!("{agent} {event}: {e}")),
     }
     adapter.render_reply(event, &Reply::Nothing)

@@ -15,14 +15,17 @@ use super::merged::{Merged, changes, edits, records};
 use super::seed::{self, Trust};
 use super::settings::{self, Settings};
 use super::walk::{self, Found, Lstat, Walked};
-use super::{Options, Snapshot, Stamps, Stats, index_state, modes};
+use super::{AtOnce, Options, Snapshot, Stamps, Stats, index_state, modes};
 use crate::base::repo_path::escape;
 use crate::base::{RepoPath, file, progress::Progress};
-use crate::engine::Result;
 use crate::engine::stat_cache::{End, Moment, Record, Stamp, StatCache, State, Taken};
+use crate::engine::{Error, Result};
 use crate::git::exclude::Exclude;
 use crate::git::{FileMode, Oid, Repo, nested};
 use crate::model::{Scope, SkipReason, Skipped, SkippedPath};
+
+/// Bytes that are read without a look at the time.
+const LOT_BYTES: u64 = 8 << 20;
 
 /// Takes the snapshot.
 pub(super) fn take(
@@ -85,6 +88,7 @@ pub(super) fn take(
         carries: previous.is_some(),
         started,
         deadline,
+        at_once: options.at_once,
         taken: Vec::with_capacity(walked.files.len()),
         carried: Vec::new(),
         skipped: Vec::new(),
@@ -165,6 +169,7 @@ struct Take<'t> {
     /// The file system's time before anything was read.
     started: Moment,
     deadline: Option<Instant>,
+    at_once: Option<AtOnce>,
     /// What was looked at.
     taken: Vec<(RepoPath, Taken)>,
     /// What was not, and stays.
@@ -199,6 +204,9 @@ impl Take<'_> {
         if unread.is_empty() && filtered.is_empty() {
             return Ok(());
         }
+        if self.at_once.is_some_and(|most| is_more(&unread, most)) {
+            return Err(Error::TooMuch);
+        }
         let order = |a: &&Found, b: &&Found| (!self.is_tracked(a), &a.path).cmp(&(!self.is_tracked(b), &b.path));
         unread.sort_by(order);
         progress.start("reading files", Some((unread.len() + filtered.len()) as u64));
@@ -209,10 +217,20 @@ impl Take<'_> {
             unread.into_iter().partition(|found| self.is_file(found) && self.filtering.has(&found.path));
         filtered.extend(with_driver);
         filtered.sort_by(|a, b| (!self.is_tracked(a), &a.path).cmp(&(!self.is_tracked(b), &b.path)));
+        // A driver takes its own time.
+        if self.at_once.is_some() && !filtered.is_empty() {
+            return Err(Error::TooMuch);
+        }
         let root = self.repo.work_dir()?;
-        for some in unread.chunks(hash::AT_ONCE) {
+        let mut rest = unread.as_slice();
+        while !rest.is_empty() {
+            let (some, after) = rest.split_at(lot(rest));
+            rest = after;
             progress.advance(some.len() as u64);
             let is_late = self.deadline.is_some_and(|d| Instant::now() >= d);
+            if is_late && self.at_once.is_some() {
+                return Err(Error::TooMuch);
+            }
             let (late, now): (Vec<&Found>, Vec<&Found>) =
                 some.iter().copied().partition(|f| is_late && !self.is_tracked(f));
             for found in late {
@@ -428,6 +446,21 @@ fn all_files(known: &Known, walked: &Walked, settled: &[bool]) -> Result<Vec<Rep
     let mut all = settled.map(|at| RepoPath::new(records.path(at))).collect::<std::result::Result<Vec<_>, _>>()?;
     all.extend(walked.files.iter().filter(|found| !found.now.symlink).map(|found| found.path.clone()));
     Ok(all)
+}
+
+/// Whether there is more to be read than can be at once.
+fn is_more(unread: &[&Found], most: AtOnce) -> bool {
+    unread.len() > most.files || unread.iter().map(|found| found.now.stamp.size).sum::<u64>() > most.bytes
+}
+
+/// How many of the files are read before the time is looked at again: at least one, and few bytes.
+fn lot(unread: &[&Found]) -> usize {
+    let mut bytes = 0;
+    let fits = |found: &&&Found| {
+        bytes += found.now.stamp.size;
+        bytes <= LOT_BYTES
+    };
+    unread.iter().take(hash::AT_ONCE).take_while(fits).count().max(1)
 }
 
 /// The files that the index vouches for, where its word counts in full; else they are left to be judged one by one.

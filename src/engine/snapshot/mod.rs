@@ -36,6 +36,7 @@ mod touched;
 mod walk;
 
 pub(in crate::engine) use filtered::PATIENCE as FILTER_PATIENCE;
+pub use index_state::of_copy as index_of_copy;
 pub use stamps::Stamps;
 pub use touched::touched;
 
@@ -52,6 +53,18 @@ pub struct Options {
     pub budget: Option<Duration>,
     /// The user's home folder, which is refused as a root.
     pub home: Option<std::path::PathBuf>,
+    /// All of the tree or nothing: a tree of which more than this has to be read, or that takes longer than the budget, is
+    /// [`Error::TooMuch`], and little was done by then.
+    pub at_once: Option<AtOnce>,
+}
+
+/// What can be read while somebody waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AtOnce {
+    /// Files.
+    pub files: usize,
+    /// Bytes of them.
+    pub bytes: u64,
 }
 
 /// The staged tree, where it differs from HEAD's, conflict stages, and what is to be added.

@@ -17,8 +17,8 @@ use super::look::{Listing, Look, Seen};
 use super::{Options, own_folders};
 use crate::base::RepoPath;
 use crate::base::repo_path::{escape, is_safe_part};
-use crate::engine::Result;
 use crate::engine::stat_cache::{Folder, Moment, Stamp};
+use crate::engine::{Error, Result};
 use crate::git::exclude::Exclude;
 use crate::git::nested::{self, Nested};
 use crate::git::{FileMode, Oid, Repo};
@@ -139,6 +139,7 @@ impl Walk<'_, '_> {
                 return Ok(true);
             }
             if seen.listing == Listing::NoTime && !tracked {
+                self.late()?;
                 // It may have become a repository of its own.
                 self.forget(seen.known);
                 self.out.unsearched.push(here);
@@ -193,6 +194,7 @@ impl Walk<'_, '_> {
             Listing::Read => self.time_is_up(),
         };
         if overrun {
+            self.late()?;
             self.out.unsearched.push(here.clone());
         }
         let mut whole = !overrun;
@@ -213,9 +215,12 @@ impl Walk<'_, '_> {
                 }
             };
         }
-        for (name, kind) in &seen.unknown {
+        for (nth, (name, kind)) in seen.unknown.iter().enumerate() {
             if !search {
                 break;
+            }
+            if nth % 128 == 127 && self.options.at_once.is_some() && self.time_is_up() {
+                self.late()?;
             }
             let path = [seen.path.as_slice(), name].concat();
             if is_safe_part(name.as_bstr()) {
@@ -313,6 +318,7 @@ impl Walk<'_, '_> {
             return Ok(true);
         }
         if self.time_is_up() {
+            self.late()?;
             self.out.unsearched.push(Some(path));
             return Ok(false);
         }
@@ -355,6 +361,11 @@ impl Walk<'_, '_> {
     fn is_empty(&self, path: &RepoPath) -> bool {
         let folder = self.repo.work_dir().map(|root| path.on_disk(root));
         folder.is_ok_and(|folder| std::fs::read_dir(folder).is_ok_and(|mut names| names.next().is_none()))
+    }
+
+    /// The time is up: an end where all or nothing was wanted, else so much is left out.
+    fn late(&self) -> Result<()> {
+        if self.options.at_once.is_some() { Err(Error::TooMuch) } else { Ok(()) }
     }
 
     fn time_is_up(&self) -> bool {

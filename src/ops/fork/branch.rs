@@ -5,6 +5,7 @@ use super::{Options, base};
 use crate::base::{RepoPath, text};
 use crate::engine::store::Tip;
 use crate::features::secret_names::looks_secret;
+use crate::features::secret_text::holds_secret;
 use crate::git::tree::Edit;
 use crate::git::{Error as GitError, Expected, NewCommit, Oid, RefEdit, RefName, tree};
 use crate::ops::{App, Failure, FailureKind, Result};
@@ -65,10 +66,12 @@ impl Branch {
         };
         let objects = &app.repo.objects;
         let changes = tree::diff(objects, objects.read_commit(base)?.tree, point.code_tree)?;
-        let is_left_out = |c: &tree::TreeChange| !options.as_work() && c.old.is_none() && looks_secret(&c.path);
-        let (left_out, files): (Vec<_>, Vec<_>) = changes.into_iter().partition(is_left_out);
-        let paths = |changes: Vec<tree::TreeChange>| changes.into_iter().map(|c| c.path).collect::<Vec<_>>();
-        let (left_out, files) = (paths(left_out), paths(files));
+        let (mut left_out, mut files) = (Vec::new(), Vec::new());
+        for change in changes {
+            let is_new = !options.as_work() && change.old.is_none();
+            let list = if is_new && is_secret(app, &change)? { &mut left_out } else { &mut files };
+            list.push(change.path);
+        }
         let tree = if options.as_work() {
             None
         } else {
@@ -121,6 +124,17 @@ impl Branch {
             }
         }
         Err(none_free())
+    }
+}
+
+/// Whether a file looks like a secret by its name, or by what is in it.
+fn is_secret(app: &App<'_>, change: &tree::TreeChange) -> Result<bool> {
+    if looks_secret(&change.path) {
+        return Ok(true);
+    }
+    match change.new {
+        Some((mode, oid)) if mode.is_blob() => Ok(holds_secret(&app.repo.objects.read_blob(oid)?)),
+        _ => Ok(false),
     }
 }
 

@@ -37,6 +37,9 @@ impl Site {
             }
             Ok(_) => return Err(taken(&path, "exists already")),
         };
+        if let Some(known) = worktree::missing_at(&app.repo, &path)? {
+            return Err(still_known(&path, known));
+        }
         let (real, rest) = existing(&path);
         if !real.is_dir() {
             return Err(taken(&real, "is not a folder"));
@@ -113,6 +116,19 @@ fn taken(path: &Path, why: &str) -> Failure {
     Failure::new(FailureKind::Conflict, "worktree.exists", message)
         .target(path.display().to_string())
         .hint("Give a path to a new folder.")
+}
+
+/// git would refuse it, too: the directory may have been moved, and `git worktree repair` finds it again.
+fn still_known(path: &Path, known: worktree::Missing) -> Failure {
+    let message =
+        format!("git still knows a worktree at {}, whose directory is gone; nothing was changed", path.display());
+    let forget = match known {
+        worktree::Missing::Locked => format!("`git worktree remove --force --force '{}'`", path.display()),
+        worktree::Missing::Unlocked => "`git worktree prune`".to_owned(),
+    };
+    Failure::new(FailureKind::Conflict, "worktree.missing", message)
+        .target(path.display().to_string())
+        .hint(format!("{forget} makes git forget it, if it was deleted and not moved. Else give another path."))
 }
 
 fn misplaced(path: &Path, place: &str) -> Failure {

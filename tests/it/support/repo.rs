@@ -120,7 +120,26 @@ impl TestRepo {
         let out = command.args(args).output().expect("git starts");
         let (stdout, stderr) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
         assert!(out.status.success(), "{command:?}\n{stdout}--- stderr\n{stderr}--- {}", out.status);
+        self.let_hooks_end();
         stdout.trim_end_matches('\n').to_owned()
+    }
+
+    /// Waits for the detached work of hooks in this repository. Each look is a process: time enough, and no clock.
+    #[track_caller]
+    pub fn let_hooks_end(&self) {
+        let main = self.sandbox.path().join("repo/.git");
+        let linked = fs::read_dir(main.join("worktrees")).into_iter().flatten().flatten().map(|entry| entry.path());
+        for git_dir in std::iter::once(main).chain(linked) {
+            let spool = git_dir.join("session/spool");
+            let is_left = || {
+                let mut entries = fs::read_dir(&spool).into_iter().flatten().flatten();
+                entries.any(|entry| entry.path().extension().is_some())
+            };
+            let looks = (0..20_000).take_while(|_| is_left()).inspect(|_| {
+                let _looked = self.sandbox.command("git", &self.work_tree).arg("--version").output();
+            });
+            assert!(looks.count() < 20_000, "the detached work came to no end in {}", spool.display());
+        }
     }
 
     /// Puts a `git` in front of PATH that notes each start in [`Self::git_calls`]; how many there were so far.

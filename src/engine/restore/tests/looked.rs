@@ -20,8 +20,14 @@ use crate::engine::{Error, Plan, Result, Snapshot};
 use crate::git::Oid;
 use crate::model::Scope;
 
-const OPTIONS: Options =
-    Options { only: None, max_file_bytes: 1000, max_untracked_per_folder: 500, budget: None, home: None };
+const OPTIONS: Options = Options {
+    only: None,
+    max_file_bytes: 1000,
+    max_untracked_per_folder: 500,
+    budget: None,
+    home: None,
+    at_once: None,
+};
 
 fn look(bench: &Bench) -> Snapshot {
     snapshot::take(&bench.repo, None, &OPTIONS, &Silent).expect("captures")

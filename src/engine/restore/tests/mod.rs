@@ -392,6 +392,7 @@ fn a_snapshot_after_a_restore_is_the_tree_that_was_planned() {
         max_untracked_per_folder: 100,
         budget: None,
         home: None,
+        at_once: None,
     };
     let take = || crate::engine::snapshot::take(&bench.repo, None, &options, &Silent).expect("captures");
     bench.put(".gitignore", "*.log\n");

@@ -119,7 +119,14 @@ impl Bench {
 }
 
 fn options() -> Options {
-    Options { only: None, max_file_bytes: 10 << 20, max_untracked_per_folder: 10_000, budget: None, home: None }
+    Options {
+        only: None,
+        max_file_bytes: 10 << 20,
+        max_untracked_per_folder: 10_000,
+        budget: None,
+        home: None,
+        at_once: None,
+    }
 }
 
 fn repo_path(path: &str) -> RepoPath {
