@@ -88,7 +88,7 @@ const MOVES: &[Row] = &[
     ("gc", "add x; git gc -q", 1, "HEAD", ""),
     (
         "bisect",
-        "add x; add y; add z; git bisect start -q HEAD HEAD~3 >/dev/null; git bisect run true >/dev/null; git bisect reset -q",
+        "add x; add y; add z; git bisect start HEAD HEAD~3 >/dev/null 2>&1; git bisect run true >/dev/null 2>&1; git bisect reset >/dev/null 2>&1",
         3,
         "HEAD HEAD^ HEAD~2",
         "",
@@ -327,8 +327,8 @@ const REWRITES: &[Row] = &[
         "filter-branch of a branch",
         "add x; FILTER_BRANCH_SQUELCH_WARNING=1 git filter-branch -f --msg-filter 'cat; echo' HEAD^..HEAD >/dev/null 2>&1",
         1,
-        "HEAD",
         "",
+        "HEAD",
     ),
 ];
 
