@@ -7,6 +7,7 @@ use super::task::{self, Save, Task};
 use super::{Occasion, Outcome, alone};
 use crate::engine::local::{self, Current};
 use crate::engine::notes::{self, Link};
+use crate::engine::passed::PassedFiles;
 use crate::engine::snapshot;
 use crate::engine::store::{DraftCode, Extras, Tip};
 use crate::engine::{layout, seen};
@@ -139,5 +140,11 @@ fn files_of(app: &App<'_>, tip: Option<&Tip>, commit: Oid, later: Option<&Later>
     let index = index.map(|path| snapshot::index_of_copy(&app.repo, &path, Some(commit))).transpose()?.flatten();
     let modes = tip.map(|tip| layout::read_modes(&app.repo.objects, tip.checkpoint.meta_tree)).transpose()?;
     let extras = index.map(|index| Extras { index, modes: modes.unwrap_or_default() });
-    Ok(DraftCode { tree, scope: Scope::Paths, skipped: Skipped { only, ..Skipped::default() }, extras })
+    Ok(DraftCode {
+        tree,
+        scope: Scope::Paths,
+        skipped: Skipped { only, ..Skipped::default() },
+        extras,
+        passed: PassedFiles::default(),
+    })
 }
