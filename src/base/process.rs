@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{Error, Result};
@@ -34,6 +34,10 @@ pub struct Run {
     pub stdin: Option<Vec<u8>>,
     /// Killed after this long.
     pub deadline: Duration,
+    /// Killed when it says nothing for so long. Not where it may ask a person.
+    pub patience: Option<Duration>,
+    /// Bytes that it may write on either output; killed at more.
+    pub most_output: usize,
     /// Stays in our process group, so that it may ask on the terminal; a deadline then reaches only the child itself.
     pub may_ask: bool,
 }
@@ -67,6 +71,8 @@ impl Run {
             env_remove: Vec::new(),
             stdin: None,
             deadline: Duration::from_secs(60),
+            patience: None,
+            most_output: usize::MAX,
             may_ask: false,
         }
     }
@@ -83,9 +89,12 @@ impl Run {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         // Its own group, so that a deadline reaches what the child started too. In a group of its own it would be stopped
         // when it reads the terminal.
-        if !self.may_ask {
+        let asks = self.may_ask && std::fs::File::open("/dev/tty").is_ok();
+        if !asks {
             command.process_group(0);
         }
+        let watch = Watch::new(self.most_output);
+        let watch = &watch;
         SPAWNED.fetch_add(1, Ordering::Relaxed);
         let mut child = command.spawn().map_err(|e| fail(format!("cannot be started: {e}")))?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -97,16 +106,10 @@ impl Run {
                     let _closed_early = pipe.write_all(bytes);
                 }
             });
-            let read = |pipe: Option<std::process::ChildStdout>| {
-                let mut bytes = Vec::new();
-                pipe.map_or(Ok(0), |mut p| p.read_to_end(&mut bytes)).map(|_| bytes)
-            };
-            let out = scope.spawn(move || read(stdout));
-            let err = scope.spawn(move || {
-                let mut bytes = Vec::new();
-                stderr.map_or(Ok(0), |mut p| p.read_to_end(&mut bytes)).map(|_| bytes)
-            });
-            let status = wait(&mut child, self.deadline, !self.may_ask).map_err(&fail)?;
+            let out = scope.spawn(move || stdout.map_or(Ok(Vec::new()), |pipe| watch.read(pipe)));
+            let err = scope.spawn(move || stderr.map_or(Ok(Vec::new()), |pipe| watch.read(pipe)));
+            let patience = self.patience.filter(|_| !asks);
+            let status = wait(&mut child, self.deadline, patience, watch, !asks).map_err(&fail)?;
             let collect = |bytes: std::thread::Result<std::io::Result<Vec<u8>>>| match bytes {
                 Ok(Ok(bytes)) => Ok(bytes),
                 Ok(Err(e)) => Err(fail(format!("cannot be read from: {e}"))),
@@ -232,27 +235,80 @@ fn wait_or_stop(
     deadline: Duration,
     stop: &std::sync::mpsc::Receiver<()>,
 ) -> std::result::Result<std::process::ExitStatus, String> {
-    wait_while(child, deadline, true, &mut |pause| stop.recv_timeout(pause).is_err())
-}
-
-/// Waits for the child; kills it at the deadline, with its group where it has one of its own.
-fn wait(
-    child: &mut Child,
-    deadline: Duration,
-    own_group: bool,
-) -> std::result::Result<std::process::ExitStatus, String> {
-    wait_while(child, deadline, own_group, &mut |pause| {
-        std::thread::sleep(pause);
-        true
+    wait_while(child, deadline, true, &mut |pause| match stop.recv_timeout(pause) {
+        Ok(()) => Err("was stopped".to_owned()),
+        Err(_) => Ok(()),
     })
 }
 
-/// Waits while the pause between two looks says to go on.
+/// What a child writes, watched while it is read.
+struct Watch {
+    started: Instant,
+    /// When it last wrote, in milliseconds after the start.
+    heard: AtomicU64,
+    most: usize,
+    too_much: AtomicBool,
+}
+
+impl Watch {
+    fn new(most: usize) -> Self {
+        Self { started: Instant::now(), heard: AtomicU64::new(0), most, too_much: AtomicBool::new(false) }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// For how long it wrote nothing.
+    fn silence(&self) -> Duration {
+        Duration::from_millis(self.now().saturating_sub(self.heard.load(Ordering::Relaxed)))
+    }
+
+    fn read(&self, mut pipe: impl std::io::Read) -> std::io::Result<Vec<u8>> {
+        let (mut bytes, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
+        loop {
+            match pipe.read(&mut buffer) {
+                Ok(0) => return Ok(bytes),
+                Ok(n) if bytes.len().saturating_add(n) > self.most => {
+                    self.too_much.store(true, Ordering::Relaxed);
+                    return Ok(bytes);
+                }
+                Ok(n) => bytes.extend_from_slice(&buffer[..n]),
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+            self.heard.store(self.now(), Ordering::Relaxed);
+        }
+    }
+}
+
+/// Waits for the child; kills it at the deadline, when it is silent for too long or says too much, with its group where it has one
+/// of its own.
+fn wait(
+    child: &mut Child,
+    deadline: Duration,
+    patience: Option<Duration>,
+    watch: &Watch,
+    own_group: bool,
+) -> std::result::Result<std::process::ExitStatus, String> {
+    wait_while(child, deadline, own_group, &mut |pause| {
+        if watch.too_much.load(Ordering::Relaxed) {
+            return Err(format!("said more than {} bytes and was stopped", watch.most));
+        }
+        if let Some(patience) = patience.filter(|patience| watch.silence() > *patience) {
+            return Err(format!("said nothing for {} s and was stopped", patience.as_secs_f32()));
+        }
+        std::thread::sleep(pause);
+        Ok(())
+    })
+}
+
+/// Waits while the pause between two looks does not say why to stop.
 fn wait_while(
     child: &mut Child,
     deadline: Duration,
     own_group: bool,
-    rest: &mut dyn FnMut(Duration) -> bool,
+    rest: &mut dyn FnMut(Duration) -> std::result::Result<(), String>,
 ) -> std::result::Result<std::process::ExitStatus, String> {
     let start = Instant::now();
     let mut pause = Duration::from_micros(200);
@@ -260,9 +316,9 @@ fn wait_while(
         match child.try_wait() {
             Ok(Some(status)) => return Ok(status),
             Ok(None) if start.elapsed() < deadline => {
-                if !rest(pause) {
+                if let Err(why) = rest(pause) {
                     kill(child, own_group);
-                    return Err("was stopped".to_owned());
+                    return Err(why);
                 }
                 pause = (pause * 2).min(Duration::from_millis(20));
             }
@@ -299,6 +355,17 @@ mod tests {
         let start = Instant::now();
         assert!(matches!(run.output(), Err(Error::Child { .. })));
         assert!(start.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_child_that_stalls_or_never_stops_talking_is_killed() {
+        for (script, what) in [("echo x; sleep 30 & wait", "said nothing"), ("yes | cat", "said more than")] {
+            let mut run = Run::new("sh");
+            run.args = vec!["-c".into(), script.into()];
+            (run.patience, run.most_output) = (Some(Duration::from_millis(100)), 1 << 20);
+            let said = run.output().expect_err("is stopped").to_string();
+            assert!(said.contains(what), "{said}");
+        }
     }
 
     #[test]

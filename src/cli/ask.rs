@@ -3,6 +3,7 @@
 use std::io::BufRead as _;
 
 use super::Ui;
+use crate::ops::Failure;
 use crate::ops::choice::Foreign;
 
 /// Whether a person says yes; anything but `y` or `yes` is no.
@@ -11,6 +12,15 @@ pub fn yes(ui: &mut Ui, question: &str) -> bool {
     let mut line = String::new();
     let read = std::io::stdin().lock().read_line(&mut line);
     read.is_ok() && matches!(line.trim().to_lowercase().as_str(), "y" | "yes")
+}
+
+/// Whether what runs commands may be written.
+pub fn trust(ui: &mut Ui, failure: &Failure) -> bool {
+    ui.warning(&failure.message.replace("; nothing was changed", ""));
+    for path in &failure.details {
+        ui.note(&format!("  {path}"));
+    }
+    yes(ui, "Write these files?")
 }
 
 /// What to do with files that someone else changed; `None` takes nothing back at all.

@@ -142,6 +142,8 @@ fn in_agent(mut failure: Failure, prompt: &str) -> Failure {
         };
         failure.hint =
             Some(format!("Type {full} --mine to leave them as they are, or {full} --all to take them back too."));
+    } else if failure.code == "session.untrusted" {
+        failure.hint = Some(format!("Read what is in there. {line} --trust writes it."));
     } else {
         failure.hint = failure.hint.map(|hint| as_typed(&hint));
     }

@@ -25,6 +25,7 @@ pub mod spool;
 pub mod stat_cache;
 pub mod store;
 pub mod stream;
+pub mod theirs;
 pub mod writers;
 
 pub use error::{Error, Result};

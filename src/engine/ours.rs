@@ -3,13 +3,13 @@
 //! A commit of ours is known by its trailers and its committer. What a user made of one (a cherry-pick keeps the message)
 //! has the user as committer and is theirs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bstr::ByteSlice as _;
 
-use super::Result;
+use super::{Result, store};
 use crate::base::{SessionId, Timestamp};
-use crate::git::{Commit, Oid, Repo, Signature, committer, walk};
+use crate::git::{Commit, Oid, RefName, Repo, Signature, committer, walk};
 use crate::model::trailers::Message;
 
 /// One such commit.
@@ -41,16 +41,38 @@ fn by() -> Signature {
 }
 
 /// Whether a ref of these tips, in their order, reaches a commit of ours that `hidden` does not reach, and one such commit.
-/// Two walks at most, however many tips there are.
+/// Two walks at most, however many tips there are. What only looks like ours is the project's.
 pub fn reached_by(repo: &Repo, tips: &[Oid], hidden: &[Oid]) -> Result<Vec<Option<Ours>>> {
-    let ours = newest(repo, tips, hidden, MOST)?;
+    let ours = held(repo, newest(repo, tips, hidden, MOST)?)?;
     let by_commit: HashMap<Oid, &Ours> = ours.iter().map(|ours| (ours.commit, ours)).collect();
     let reaching = walk::reaching(repo, tips, hidden, &by_commit.keys().copied().collect())?;
     let found = |commit: Option<Oid>| commit.and_then(|commit| by_commit.get(&commit).copied().cloned());
     Ok(reaching.into_iter().map(found).collect())
 }
 
-/// Commits of ours that `tips` reach and `hidden` do not; the newest few, none where there are none.
+/// Of commits that look like ours those that our refs hold: a commit can say anything of itself.
+fn held(repo: &Repo, mut found: Vec<Ours>) -> Result<Vec<Ours>> {
+    if found.is_empty() {
+        return Ok(found);
+    }
+    let mut wanted: HashSet<Oid> = found.iter().map(|ours| ours.commit).collect();
+    let (mut seen, mut held) = (HashSet::new(), HashSet::new());
+    for (_, tip) in repo.refs.list(RefName::all_prefix())? {
+        let mut open = vec![tip];
+        while let Some(oid) = open.pop().filter(|_| !wanted.is_empty()) {
+            // Other refs of ours, and a chain that is damaged, hold no more that can be told.
+            let Some(checkpoint) = seen.insert(oid).then(|| store::checkpoint(repo, oid).ok()).flatten() else {
+                continue;
+            };
+            held.extend([oid, checkpoint.code].into_iter().filter(|oid| wanted.remove(oid)));
+            open.extend(checkpoint.previous);
+        }
+    }
+    found.retain(|ours| held.contains(&ours.commit));
+    Ok(found)
+}
+
+/// Commits that look like ours and that `tips` reach and `hidden` do not; the newest few, none where there are none.
 pub fn reached(repo: &Repo, tips: &[Oid], hidden: &[Oid]) -> Result<Vec<Ours>> {
     newest(repo, tips, hidden, 20)
 }

@@ -41,6 +41,12 @@ pub fn broken_heads(repo: &Repo) -> Result<Vec<SessionId>> {
     Ok(refs.iter().filter_map(RefName::as_session_head).collect())
 }
 
+/// Sessions that were deleted here.
+pub fn deleted(repo: &Repo) -> Result<Vec<SessionId>> {
+    let refs = repo.refs.list(RefName::trash_prefix())?;
+    Ok(refs.iter().filter_map(|(name, _)| name.as_deleted()).collect())
+}
+
 /// A session's tip; `None` where there is no such session.
 pub fn tip(repo: &Repo, id: SessionId) -> Result<Option<Tip>> {
     repo.refs.read(&RefName::session_head(id))?.map(|oid| load(repo, oid)).transpose()

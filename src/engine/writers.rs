@@ -18,6 +18,9 @@ pub const PATIENT: Duration = Duration::from_secs(12);
 /// How long hooks wait.
 pub const HASTY: Duration = Duration::from_millis(500);
 
+/// So many edits are made by one git instead of one by one.
+const TOGETHER: usize = 32;
+
 /// The right to move our refs.
 #[derive(Debug)]
 pub struct Writers<'r> {
@@ -106,6 +109,17 @@ impl<'r> Writers<'r> {
             self.note("")?;
         }
         if outcome.as_ref().is_err_and(is_done) { Ok(()) } else { outcome }
+    }
+
+    /// Makes edits of new or old refs together, all or none; whether they were made. A few are made one by one.
+    pub fn update_together(&mut self, edits: &[RefEdit]) -> Result<bool> {
+        let Some(first) = edits.first().filter(|_| edits.len() >= TOGETHER) else { return Ok(edits.is_empty()) };
+        self.note(&format!("{}\npid {}\n", first.name, std::process::id()))?;
+        let done = crate::git::refs::update_together(self.repo, edits, &first.message)?;
+        if done {
+            self.note("")?;
+        }
+        Ok(done)
     }
 
     fn try_until(&mut self, edit: &RefEdit) -> Result<()> {

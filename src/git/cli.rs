@@ -135,6 +135,13 @@ impl Git {
         self.run.deadline = time;
         self
     }
+    /// Stops git where it says nothing for so long, or more than so many bytes.
+    #[must_use]
+    pub fn bounded(mut self, patience: Option<Duration>, most_output: usize) -> Self {
+        self.run.patience = patience;
+        self.run.most_output = most_output;
+        self
+    }
     /// Lets git ask for a password on the terminal, as it does when the user runs it. Never from a hook.
     #[must_use]
     pub fn may_ask(mut self) -> Self {

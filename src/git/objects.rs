@@ -141,8 +141,19 @@ impl Objects {
     }
     /// Size in bytes of a blob, without reading it.
     pub fn blob_size(&self, oid: Oid) -> Result<u64> {
+        self.size_of(oid, ObjectType::Blob)
+    }
+    /// Size in bytes of a tree, without reading it.
+    pub fn tree_size(&self, oid: Oid) -> Result<u64> {
+        self.size_of(oid, ObjectType::Tree)
+    }
+    /// Size in bytes of a commit, without reading it.
+    pub fn commit_size(&self, oid: Oid) -> Result<u64> {
+        self.size_of(oid, ObjectType::Commit)
+    }
+    fn size_of(&self, oid: Oid, wanted: ObjectType) -> Result<u64> {
         let (size, kind) = self.odb()?.read_header(oid.git2()?).map_err(|e| unreadable(oid, e))?;
-        expect_kind(oid, kind, ObjectType::Blob)?;
+        expect_kind(oid, kind, wanted)?;
         Ok(size as u64)
     }
     /// A blob's content.

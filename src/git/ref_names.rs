@@ -16,6 +16,7 @@ const ALL: &str = "refs/sessions/";
 const BRANCHES: &str = "refs/heads/";
 const TAGS: &str = "refs/tags/";
 const NOTES: &str = "refs/notes/sessions";
+const TRASH: &str = "refs/sessions/trash/";
 const REMOTES: &str = "refs/sessions/remotes/";
 /// What a tracking ref has between the remote and the session.
 const TRACKED_HEADS: &str = "/heads/";
@@ -77,6 +78,21 @@ impl RefName {
             Some((before, after)) => after.is_empty() && (HEADS.starts_with(before) || before.starts_with(HEADS)),
             None => pattern.starts_with(HEADS),
         }
+    }
+
+    /// The session that was deleted, where this is a ref of the trash.
+    pub fn as_deleted(&self) -> Option<SessionId> {
+        self.0.strip_prefix(TRASH).and_then(|id| SessionId::parse(id).ok())
+    }
+
+    /// The prefix of deleted sessions, for listing.
+    pub const fn trash_prefix() -> &'static str {
+        TRASH
+    }
+
+    /// A refspec that takes all sessions of a remote; where git would put them, were it to move refs.
+    pub fn all_sessions_of(remote: &RemoteKey) -> String {
+        format!("+{HEADS}*:{REMOTES}{}{TRACKED_HEADS}*", remote.0)
     }
 
     /// The prefix of all session heads, for listing.

@@ -53,6 +53,13 @@ pub trait RefStore: std::fmt::Debug {
     fn kind(&self) -> &'static str;
 }
 
+/// Makes many edits of any store by one git, all or none; whether they were made.
+pub fn update_together(repo: &super::Repo, edits: &[RefEdit], message: &str) -> Result<bool> {
+    let script: Vec<u8> = edits.iter().flat_map(super::refs_cli::script).collect();
+    let git = super::cli::Git::new(repo).args(["update-ref", "--no-deref", "-m", message, "--stdin", "-z"]);
+    Ok(git.stdin(script).output()?.ok())
+}
+
 /// The refs below `prefix` that have a file of their own. Only such a one can be broken by itself. A folder that cannot be
 /// read has no more to tell than a listing.
 pub(super) fn loose(common_dir: &Path, prefix: &str) -> Vec<RefName> {

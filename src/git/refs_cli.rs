@@ -51,7 +51,7 @@ fn named_as_broken(stderr: &[u8]) -> Vec<RefName> {
 }
 
 /// The lines of `git update-ref --stdin -z` for one edit.
-fn script(edit: &RefEdit) -> Vec<u8> {
+pub(super) fn script(edit: &RefEdit) -> Vec<u8> {
     let name = &edit.name;
     let text = match (edit.new, edit.expected) {
         (Some(new), Expected::Absent) => format!("create {name}\0{new}\0"),

@@ -16,6 +16,10 @@ use crate::base::process::Output;
 
 /// Large conversations over slow lines are sent in one go.
 const PATIENCE: Duration = Duration::from_secs(60 * 60);
+/// A remote that says nothing for so long has stalled, where nobody is there who may be typing a password.
+const SILENCE: Duration = Duration::from_secs(15);
+/// Bytes that a list of refs may have.
+const MOST_LISTED: usize = 64 << 20;
 /// Sessions in one call of git, so that its arguments stay within what the system takes.
 const AT_ONCE: usize = 400;
 
@@ -181,7 +185,8 @@ impl Remote {
 
     /// What it has: sessions, branches, tags.
     pub fn advertised(&self, repo: &Repo) -> Result<Advertised> {
-        let out = self.git(repo).args(["ls-remote", "--", &self.target]).args(ADVERTISED).output()?;
+        let git = self.git(repo).bounded(Some(patience(repo)?), MOST_LISTED);
+        let out = git.args(["ls-remote", "--", &self.target]).args(ADVERTISED).output()?;
         if !out.ok() {
             return Err(self.trouble(&out));
         }
@@ -198,15 +203,27 @@ impl Remote {
             }
         }
         found.sessions.sort_unstable();
+        found.sessions.dedup_by_key(|(id, _)| *id);
         Ok(found)
     }
 
     /// Brings the objects of these sessions. No ref of this repository moves.
     pub fn fetch(&self, repo: &Repo, sessions: &[SessionId]) -> Result<()> {
         let names: String = sessions.iter().map(|id| format!("{}\n", RefName::session_head(*id))).collect();
+        self.fetch_specs(repo, names, &[])
+    }
+
+    /// Brings the objects of all sessions. No ref of this repository moves: git only says which it would.
+    pub fn fetch_all(&self, repo: &Repo) -> Result<()> {
+        self.fetch_specs(repo, format!("{}\n", RefName::all_sessions_of(&self.key)), &["--dry-run"])
+    }
+
+    fn fetch_specs(&self, repo: &Repo, specs: String, more: &[&str]) -> Result<()> {
         let flags = [
             "fetch",
             "--quiet",
+            // Shows that it has not stalled.
+            "--progress",
             "--no-tags",
             "--no-filter",
             "--no-recurse-submodules",
@@ -216,7 +233,10 @@ impl Remote {
             "--refmap=",
             "--stdin",
         ];
-        let out = self.git(repo).args(flags).args(["--", &self.target]).stdin(names.into_bytes()).output()?;
+        let git = self.git(repo).bounded(Some(patience(repo)?), MOST_LISTED);
+        let git = git.args(flags).args(more.iter().copied()).args(["--", &self.target]);
+        let mut out = git.stdin(specs.into_bytes()).output()?;
+        out.stderr = without_progress(&out.stderr);
         if out.ok() { Ok(()) } else { Err(self.trouble(&out)) }
     }
 
@@ -297,6 +317,23 @@ impl Remote {
         };
         Error::Remote { remote: self.name.clone(), problem, said }
     }
+}
+
+/// How long a remote may say nothing (`session.remote.patience`, seconds).
+fn patience(repo: &Repo) -> Result<Duration> {
+    let configured = repo.config.int("session.remote.patience")?.and_then(|n| u64::try_from(n).ok());
+    Ok(configured.filter(|n| *n > 0).map_or(SILENCE, Duration::from_secs))
+}
+
+/// What git says beside how far it is.
+fn without_progress(said: &[u8]) -> Vec<u8> {
+    let is_progress = |line: &[u8]| {
+        let line = line.strip_prefix(b"remote: ").unwrap_or(line).trim_ascii();
+        let words: [&[u8]; 6] = [b"Enumerating", b"Counting", b"Compressing", b"Receiving", b"Resolving", b"Total "];
+        line.is_empty() || words.iter().any(|word| line.starts_with(word))
+    };
+    let lines = said.split(|b| matches!(b, b'\n' | b'\r')).filter(|line| !is_progress(line));
+    lines.flat_map(|line| line.iter().copied().chain([b'\n'])).collect()
 }
 
 /// The remote that is meant when none is named.
@@ -408,6 +445,12 @@ mod tests {
         }
         assert!(verdict("To /srv/x.git", &[]).is_none() && verdict("Done", &[]).is_none());
         assert!(verdict("*\tabc:refs/heads/main\t[new branch]", &[]).is_none());
+    }
+
+    #[test]
+    fn of_what_git_says_only_how_far_it_is_is_left_out() {
+        let said = b"remote: Counting objects:  50% (1/2)\rremote: Counting objects: 100% (2/2), done.\nfatal: no\nremote: rule\n";
+        assert_eq!(without_progress(said), b"fatal: no\nremote: rule\n");
     }
 
     #[test]

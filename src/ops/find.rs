@@ -6,7 +6,7 @@ use super::life::Lives;
 use super::{App, Failure, FailureKind, Result};
 use crate::base::SessionId;
 use crate::engine::store::Tip;
-use crate::engine::{diverged, layout, local, store};
+use crate::engine::{diverged, layout, local, store, theirs};
 use crate::git::{Expected, Oid, RefEdit, RefName, RemoteKey};
 use crate::model::Session;
 
@@ -52,7 +52,9 @@ pub fn pulled(app: &App<'_>) -> Result<Vec<Found>> {
     if tracked.is_empty() {
         return Ok(Vec::new());
     }
-    let own: HashSet<SessionId> = store::heads(&app.repo)?.into_iter().map(|(id, _)| id).collect();
+    // Nor those that were deleted here.
+    let heads = store::heads(&app.repo)?.into_iter().map(|(id, _)| id);
+    let own: HashSet<SessionId> = heads.chain(store::deleted(&app.repo)?).collect();
     let only_there = tracked.into_iter().filter(|(_, id, _)| !own.contains(id));
     let mut found: Vec<Found> = only_there
         .map(|(remote, id, tip)| Found { id, tip: Some(tip), session: read(app, tip), remote: Some(remote) })
@@ -145,6 +147,7 @@ pub fn take_up(app: &App<'_>, tip: &Tip) -> Result<()> {
         let new = Some(tip.checkpoint.commit);
         let message = "session: taken up from a remote".to_owned();
         app.writers()?.update(&RefEdit { name, new, expected: Expected::Absent, message })?;
+        theirs::taken(&app.repo, tip.session.id, tip.checkpoint.commit, 1, tip.checkpoint.number)?;
     }
     Ok(())
 }

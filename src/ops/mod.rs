@@ -51,6 +51,7 @@ pub mod state;
 pub mod state_file;
 pub mod state_record;
 pub mod status;
+pub mod trust;
 pub mod turn;
 mod turn_rest;
 

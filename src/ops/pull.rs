@@ -2,20 +2,25 @@
 //! exist and can be fast-forwarded. It never makes a head: that happens on resume, rewind or fork.
 //!
 //! Where a session went on here and there, the remote's line keeps the id and one's own goes on as a fork. Every step can be
-//! cut short: the next pull finds what is done and does the rest.
+//! cut short: the next pull finds what is done and does the rest. All of it is linear in what is new, whatever the remote says
+//! that it has; judging holds no lock.
 
-use std::collections::HashSet;
+mod bring;
+mod here;
+
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
+use self::here::Here;
 use super::{App, Caller, Result, find, settle};
 use crate::base::SessionId;
-use crate::engine::received::{Judge, is_here, known_commits};
+use crate::engine::received::{Chain, Judge, is_here};
 use crate::engine::store::Tip;
 use crate::engine::writers::Writers;
-use crate::engine::{diverged, local, store};
-use crate::git::remote::{Advertised, Direction};
-use crate::git::{Expected, Oid, RefEdit, RefName, Remote, whole};
+use crate::engine::{diverged, local, store, theirs};
+use crate::git::remote::Direction;
+use crate::git::{Expected, Oid, RefEdit, RefName, Remote};
 
 /// Where to pull from.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +45,8 @@ pub enum Case {
     Diverged,
     /// Its line there was replaced by another.
     Replaced,
+    /// It was deleted here.
+    Deleted,
     /// It cannot be taken.
     Quarantined,
 }
@@ -66,6 +73,16 @@ pub struct Row {
     pub problem: Option<String>,
 }
 
+impl Row {
+    fn new(id: SessionId, case: Case) -> Self {
+        Self { id, case, title: None, checkpoints: 0, own: false, fork: None, problem: None }
+    }
+
+    fn quarantined(id: SessionId, problem: String) -> Self {
+        Self { problem: Some(problem), ..Self::new(id, Case::Quarantined) }
+    }
+}
+
 /// What came.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
@@ -75,8 +92,10 @@ pub struct Outcome {
     pub urls: Vec<String>,
     /// Its sessions, in the order of their ids.
     pub sessions: Vec<Row>,
-    /// Refs there that are no sessions.
+    /// Refs there that are no sessions; the first of them.
     pub odd: Vec<String>,
+    /// Sessions there that are more than are looked at in one pull.
+    pub left: usize,
 }
 
 /// Pulls.
@@ -84,183 +103,190 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let asks = app.caller == Caller::Explicit;
     let remote = Remote::find(&app.repo, options.remote.as_deref(), Direction::Fetch, asks)?;
     let there = remote.advertised(&app.repo)?;
-    let mut failed = bring(app, &remote, &there)?;
-    let cut = cut_short(app, &remote, &there)?;
+    let before = Here::read(app, &remote)?;
+    let (wanted, deleted, left) = here::choose(&there.sessions, &before);
+    let mut failed = bring::all(app, &remote, &before, &wanted)?;
+    let cut = bring::cut_short(app, &before, &wanted)?;
+    let judged = judge(app, &before, &wanted, &cut, &mut failed);
+
     let _lock = app.lock_worktree()?;
     settle::settle(app)?;
-    let mut writers = app.writers()?;
-    let mut judge = Judge::new(&app.repo);
-    let mut sessions = Vec::with_capacity(there.sessions.len());
-    for (id, tip) in &there.sessions {
-        let problem = failed.iter().position(|(f, _)| f == id).map(|at| failed.swap_remove(at).1);
-        let row = match problem {
-            Some(problem) => Err(problem),
-            None => one(app, &mut writers, &mut judge, &remote, (*id, *tip), cut.contains(id))?,
-        };
-        sessions.push(row.unwrap_or_else(|problem| Row {
-            id: *id,
-            case: Case::Quarantined,
-            title: None,
-            checkpoints: 0,
-            own: false,
-            fork: None,
-            problem: Some(problem),
-        }));
+    let mut pull =
+        Pull { app, remote: &remote, here: Here::read(app, &remote)?, writers: app.writers()?, tracking: Vec::new() };
+    let mut sessions: Vec<Row> = deleted.into_iter().map(|id| Row::new(id, Case::Deleted)).collect();
+    for ((id, tip), judged) in wanted.iter().zip(judged) {
+        sessions.push(match judged {
+            Ok(chain) => pull.one(*id, *tip, chain).unwrap_or_else(|failure| {
+                Row::quarantined(*id, format!("what is here of it stands in the way: {failure}"))
+            }),
+            Err(problem) => Row::quarantined(*id, problem),
+        });
     }
-    Ok(Outcome { remote: remote.name, urls: remote.urls, sessions, odd: there.odd })
-}
-
-/// Brings the objects that are not here. Where that fails as a whole, each session is tried for itself, so that one that
-/// the remote cannot give does not keep the others away; those that fail are returned with git's words.
-fn bring(app: &App<'_>, remote: &Remote, there: &Advertised) -> Result<Vec<(SessionId, String)>> {
-    // One that came without all that it stands on may be whole there by now.
-    let cut = cut_short(app, remote, there)?;
-    let is_missing = |(id, tip): &&(SessionId, Oid)| !is_here(&app.repo.objects, *tip) || cut.contains(id);
-    let missing: Vec<SessionId> = there.sessions.iter().filter(is_missing).map(|(id, _)| *id).collect();
-    if missing.is_empty() {
-        return Ok(Vec::new());
-    }
-    let Err(whole) = remote.fetch(&app.repo, &missing) else { return Ok(Vec::new()) };
-    if missing.len() == 1 {
-        // It may be this session alone that cannot be had: the remote itself just answered.
-        return match remote.advertised(&app.repo) {
-            Ok(_) => Ok(vec![(missing[0], whole.to_string())]),
-            Err(gone) => Err(gone.into()),
-        };
-    }
-    let mut failed = Vec::new();
-    for id in &missing {
-        if let Err(e) = remote.fetch(&app.repo, &[*id]) {
-            failed.push((*id, e.to_string()));
+    let lost = pull.track()?;
+    for row in sessions.iter_mut() {
+        if let Some(problem) = lost.get(&row.id) {
+            *row = Row::quarantined(row.id, problem.clone());
         }
     }
-    if failed.len() == missing.len() { Err(whole.into()) } else { Ok(failed) }
+    sessions.sort_by_key(|row| row.id);
+    let odd = there.odd.into_iter().take(here::MOST_ODD).collect();
+    Ok(Outcome { remote: remote.name.clone(), urls: remote.urls.clone(), sessions, odd, left })
 }
 
-/// Sessions that came without all that they stand on.
-fn cut_short(app: &App<'_>, remote: &Remote, there: &Advertised) -> Result<Vec<SessionId>> {
-    let repo = &app.repo;
-    let mut new = Vec::new();
-    for (id, tip) in &there.sessions {
-        let names = [RefName::tracking(&remote.key, *id), RefName::session_head(*id)];
-        let known = [repo.refs.read(&names[0])?, repo.refs.read(&names[1])?];
-        if !known.contains(&Some(*tip)) && is_here(&repo.objects, *tip) {
-            new.push((*id, *tip));
-        }
-    }
-    let tips: Vec<Oid> = new.iter().map(|(_, tip)| *tip).collect();
-    if whole::is_whole(repo, &tips)? {
-        return Ok(Vec::new());
-    }
-    let mut cut = Vec::new();
-    for (id, tip) in new {
-        if !whole::is_whole(repo, &[tip])? {
-            cut.push(id);
-        }
-    }
-    Ok(cut)
-}
-
-/// One session: judged, then moved as far as it may be. The inner error is why it is quarantined.
-fn one(
+/// What is new of each session, or why it is not taken. Moves nothing and holds no lock.
+fn judge(
     app: &App<'_>,
-    writers: &mut Writers<'_>,
-    judge: &mut Judge<'_>,
-    remote: &Remote,
-    (id, there): (SessionId, Oid),
-    is_cut: bool,
-) -> Result<std::result::Result<Row, String>> {
-    let repo = &app.repo;
-    let tracking = RefName::tracking(&remote.key, id);
-    let (tracked, head) = (repo.refs.read(&tracking)?, repo.refs.read(&RefName::session_head(id))?);
-    let title = |oid: Oid| store::load(repo, oid).ok().and_then(|tip| tip.session.title);
-    let row = |case, checkpoints| Row {
-        id,
-        case,
-        title: title(there),
-        checkpoints,
-        own: head.is_some(),
-        fork: None,
-        problem: None,
-    };
-    if tracked == Some(there) && (head.is_none() || head == Some(there)) {
-        return Ok(Ok(row(Case::Same, 0)));
-    }
-    if !is_here(&repo.objects, there) {
-        return Ok(Err("the remote promised it and did not send it; it may have moved meanwhile".to_owned()));
-    }
-    let known = match known_commits(repo, tracked.into_iter().chain(head)) {
-        Ok(known) => known,
-        Err(e) => return Ok(Err(format!("what is here of it cannot be read: {e}"))),
-    };
-    let new = match judge.chain(id, there, &known) {
-        Ok(new) => new,
-        Err(fault) => return Ok(Err(fault.to_string())),
-    };
-    if is_cut {
-        let problem = "the remote has only a part of what it stands on: perhaps its history is cut (a shallow clone)";
-        return Ok(Err(problem.to_owned()));
-    }
-    if tracked != Some(there) {
-        let expected = tracked.map_or(Expected::Absent, Expected::Exactly);
-        writers.update(&RefEdit { name: tracking, new: Some(there), expected, message: "session pull".to_owned() })?;
-    }
-    let Some(head) = head else {
-        let case = match tracked {
-            None => Case::New,
-            Some(before) if repo.objects.is_ancestor(before, there)? => Case::FastForward,
-            Some(_) => Case::Replaced,
-        };
-        return Ok(Ok(row(case, new.len())));
-    };
-    if head == there {
-        return Ok(Ok(row(Case::Same, new.len())));
-    }
-    // The chain alone decides: a merge of the project's commits may make more reachable.
-    if known_commits(repo, [head])?.contains(&there) {
-        return Ok(Ok(row(Case::Ahead, 0)));
-    }
-    let theirs = known_commits(repo, [there])?;
-    if theirs.contains(&head) {
-        move_head(writers, id, head, there)?;
-        return Ok(Ok(row(Case::FastForward, new.len())));
-    }
-    let own = store::load(repo, head)?;
-    let fork = part(app, writers, &own, &theirs, there)?;
-    Ok(Ok(Row { fork: Some(fork), ..row(Case::Diverged, new.len()) }))
-}
-
-/// The remote's line keeps the id; one's own goes on as a fork, and whatever followed it follows it there.
-fn part(app: &App<'_>, writers: &mut Writers<'_>, own: &Tip, theirs: &HashSet<Oid>, there: Oid) -> Result<SessionId> {
-    let id = own.session.id;
-    let head = own.checkpoint.commit;
-    let parting = diverged::parting(&app.repo, head, theirs)?.ok_or(crate::engine::Error::Moved(id))?;
-    let (fork, tip, is_there) = diverged::fork(&app.repo, own, &parting)?;
-    if !is_there {
-        let name = RefName::session_head(fork);
-        let message = format!("session pull: own line of {id}");
-        writers.update(&RefEdit { name, new: Some(tip), expected: Expected::Absent, message })?;
-    }
-    local::follow(&app.repo, id, fork)?;
-    // Agents whose ids were never cached here go on there as well.
-    for native in &own.session.agent.native_ids {
-        if local::native(&app.repo, native)?.is_none() {
-            local::set_native(
-                &app.repo,
-                native,
-                &local::Native { session: fork, transcript: None, inode: None, resumes: None },
-            )?;
+    before: &Here,
+    wanted: &[(SessionId, Oid)],
+    cut: &HashSet<SessionId>,
+    failed: &mut HashMap<SessionId, String>,
+) -> Vec<std::result::Result<Chain, String>> {
+    let mut judge = Judge::new(&app.repo, before.known());
+    let mut one = |id: SessionId, tip: Oid| {
+        if let Some(problem) = failed.remove(&id) {
+            return Err(problem);
         }
-    }
-    move_head(writers, id, head, there)?;
-    Ok(fork)
+        if before.tracked.get(&id) == Some(&tip) {
+            return Ok(Chain { new: 0, met: Some(tip) });
+        }
+        if !is_here(&app.repo.objects, tip) {
+            return Err("the remote promised it and did not send it; it may have moved meanwhile".to_owned());
+        }
+        let chain = judge.chain(id, tip).map_err(|fault| fault.to_string())?;
+        if cut.contains(&id) {
+            return Err(
+                "the remote has only a part of what it stands on: perhaps its history is cut (a shallow clone)"
+                    .to_owned(),
+            );
+        }
+        Ok(chain)
+    };
+    wanted.iter().map(|(id, tip)| one(*id, *tip)).collect()
 }
 
-fn move_head(writers: &mut Writers<'_>, id: SessionId, from: Oid, to: Oid) -> Result<()> {
-    let name = RefName::session_head(id);
-    let message = "session pull".to_owned();
-    writers.update(&RefEdit { name, new: Some(to), expected: Expected::Exactly(from), message })?;
-    Ok(())
+/// A pull that moves refs.
+struct Pull<'a> {
+    app: &'a App<'a>,
+    remote: &'a Remote,
+    here: Here,
+    writers: Writers<'a>,
+    /// Tracking refs to move at the end, together.
+    tracking: Vec<RefEdit>,
+}
+
+impl Pull<'_> {
+    /// One session that was judged, moved as far as it may be.
+    fn one(&mut self, id: SessionId, there: Oid, chain: Chain) -> Result<Row> {
+        let repo = &self.app.repo;
+        let (tracked, head) = (self.here.tracked.get(&id).copied(), self.here.heads.get(&id).copied());
+        let title = store::load(repo, there).ok().and_then(|tip| tip.session.title);
+        let row =
+            |case| Row { title: title.clone(), checkpoints: chain.new, own: head.is_some(), ..Row::new(id, case) };
+        if tracked == Some(there) && (head.is_none() || head == Some(there)) {
+            return Ok(Row { checkpoints: 0, ..row(Case::Same) });
+        }
+        if tracked != Some(there) {
+            let name = RefName::tracking(&self.remote.key, id);
+            let expected = tracked.map_or(Expected::Absent, Expected::Exactly);
+            let edit = RefEdit { name, new: Some(there), expected, message: "session pull".to_owned() };
+            match head {
+                // Before the head moves, so that a death in between leaves what the next pull goes on from.
+                Some(_) => self.writers.update(&edit)?,
+                None => self.tracking.push(edit),
+            }
+        }
+        let Some(head) = head else {
+            return Ok(row(match tracked {
+                None => Case::New,
+                Some(before) if chain.met == Some(before) => Case::FastForward,
+                Some(before) if repo.objects.is_ancestor(before, there)? => Case::FastForward,
+                Some(_) => Case::Replaced,
+            }));
+        };
+        if head == there {
+            return Ok(row(Case::Same));
+        }
+        // The chain alone decides: a merge of the project's commits may make more reachable.
+        if chain_of(self.app, head)?.contains(&there) {
+            return Ok(Row { checkpoints: 0, ..row(Case::Ahead) });
+        }
+        let line = chain_of(self.app, there)?;
+        let newest = store::checkpoint(repo, there)?.number;
+        if line.contains(&head) {
+            self.move_head(id, head, there)?;
+            theirs::went_on(repo, id, head, store::checkpoint(repo, head)?.number, there, newest)?;
+            return Ok(row(Case::FastForward));
+        }
+        // Where one's head is at what the remote had before, and nothing was added here, that line was never one's own.
+        if theirs::is_at(repo, id, head)? {
+            self.move_head(id, head, there)?;
+            theirs::taken(repo, id, there, 1, newest)?;
+            return Ok(row(Case::Replaced));
+        }
+        let own = store::load(repo, head)?;
+        let fork = self.part(&own, &line, there, newest)?;
+        Ok(Row { fork: Some(fork), ..row(Case::Diverged) })
+    }
+
+    /// The remote's line keeps the id; one's own goes on as a fork, and whatever followed it follows it there.
+    fn part(&mut self, own: &Tip, line: &HashSet<Oid>, there: Oid, newest: u64) -> Result<SessionId> {
+        let repo = &self.app.repo;
+        let (id, head) = (own.session.id, own.checkpoint.commit);
+        let parting = diverged::parting(repo, head, line)?.ok_or(crate::engine::Error::Moved(id))?;
+        let (fork, tip, is_there) = diverged::fork(repo, own, &parting)?;
+        if !is_there {
+            let name = RefName::session_head(fork);
+            let message = format!("session pull: own line of {id}");
+            self.writers.update(&RefEdit { name, new: Some(tip), expected: Expected::Absent, message })?;
+        }
+        theirs::inherit(repo, id, fork, own.checkpoint.number)?;
+        local::follow(repo, id, fork)?;
+        // Agents whose ids were never cached here go on there as well.
+        for native in &own.session.agent.native_ids {
+            if local::native(repo, native)?.is_none() {
+                local::set_native(
+                    repo,
+                    native,
+                    &local::Native { session: fork, transcript: None, inode: None, resumes: None },
+                )?;
+            }
+        }
+        self.move_head(id, head, there)?;
+        theirs::taken(repo, id, there, parting.common + 1, newest)?;
+        Ok(fork)
+    }
+
+    fn move_head(&mut self, id: SessionId, from: Oid, to: Oid) -> Result<()> {
+        let name = RefName::session_head(id);
+        let message = "session pull".to_owned();
+        self.writers.update(&RefEdit { name, new: Some(to), expected: Expected::Exactly(from), message })?;
+        Ok(())
+    }
+
+    /// Moves what is only tracked, together; where that cannot be, one by one. What was not moved, and why.
+    fn track(&mut self) -> Result<HashMap<SessionId, String>> {
+        let edits = std::mem::take(&mut self.tracking);
+        if self.writers.update_together(&edits)? {
+            return Ok(HashMap::new());
+        }
+        let mut lost = HashMap::new();
+        for edit in edits {
+            if let (Err(failure), Some((_, id))) = (self.writers.update(&edit), edit.name.as_tracking()) {
+                lost.insert(id, failure.to_string());
+            }
+        }
+        Ok(lost)
+    }
+}
+
+/// The session commits of a chain.
+fn chain_of(app: &App<'_>, tip: Oid) -> Result<HashSet<Oid>> {
+    let mut chain = HashSet::new();
+    let mut next = Some(tip);
+    while let Some(oid) = next.filter(|oid| chain.insert(*oid)) {
+        next = store::checkpoint(&app.repo, oid)?.previous.first().copied();
+    }
+    Ok(chain)
 }
 
 /// How many were found of a case.
@@ -270,6 +296,9 @@ pub fn count(outcome: &Outcome, case: Case) -> usize {
 
 /// Whether the default session of this worktree is one that goes on as a fork now; said, because names moved.
 pub fn current_fork(app: &App<'_>, outcome: &Outcome) -> Result<Option<SessionId>> {
-    let current = find::default(app)?;
-    Ok(outcome.sessions.iter().filter_map(|row| row.fork).find(|fork| Some(*fork) == current))
+    let forks: HashSet<SessionId> = outcome.sessions.iter().filter_map(|row| row.fork).collect();
+    if forks.is_empty() {
+        return Ok(None);
+    }
+    Ok(find::default(app)?.filter(|current| forks.contains(current)))
 }

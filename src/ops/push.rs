@@ -13,10 +13,11 @@ use super::{App, Caller, Failure, FailureKind, Result, find};
 use crate::base::{RepoPath, SessionId, text};
 use crate::engine::history::History;
 use crate::engine::store::Tip;
-use crate::engine::{layout, store};
+use crate::engine::{layout, store, theirs};
+use crate::features::secret_names::looks_secret;
 use crate::git::outgoing::{self, Has};
 use crate::git::remote::{self, Advertised, Direction, Exposure, Rejection, Sending, Sent};
-use crate::git::{Expected, FileMode, Oid, RefEdit, RefName, Remote, tree};
+use crate::git::{Expected, FileMode, Oid, RefEdit, RefName, Remote, TreeChange, tree};
 use crate::model::Checkpoint;
 
 /// Commits and files that a plan lists by name; beyond, they are counted.
@@ -83,6 +84,12 @@ pub struct Plan {
     pub commits: Vec<ProjectCommit>,
     /// How many more there are.
     pub more_commits: usize,
+    /// Files that go along whose names look like secrets. All of them.
+    pub secrets: Vec<RepoPath>,
+    /// Files that go along as they were staged, and that no commit holds so.
+    pub staged: Vec<RepoPath>,
+    /// How many more there are.
+    pub more_staged: usize,
     /// Files that git does not track and that go along.
     pub untracked: Vec<RepoPath>,
     /// How many more there are.
@@ -172,6 +179,10 @@ fn chosen(app: &App<'_>, options: &Options) -> Result<Vec<Tip>> {
     let mut tips = Vec::new();
     if options.all {
         for found in find::all(app)? {
+            // What is a remote's own line, and nothing of one's own, is not one's own to publish.
+            if found.tip.is_some_and(|tip| theirs::is_at(&app.repo, found.id, tip).unwrap_or(false)) {
+                continue;
+            }
             found.session?;
             tips.extend(found.tip.map(|tip| store::load(&app.repo, tip)).transpose()?);
         }
@@ -216,6 +227,9 @@ fn weigh(
         bytes: 0,
         commits: Vec::new(),
         more_commits: 0,
+        secrets: Vec::new(),
+        staged: Vec::new(),
+        more_staged: 0,
         untracked: Vec::new(),
         more_untracked: 0,
         raw: Vec::new(),
@@ -237,15 +251,20 @@ fn weigh(
     plan.bytes = outgoing::bytes(repo, &tips, &has)?;
     let new_set: HashSet<Oid> = new.iter().copied().collect();
     let mut ours = HashSet::new();
-    let (mut untracked, mut raw) = (BTreeSet::new(), BTreeSet::new());
+    let mut raw = BTreeSet::new();
+    let (mut untracked, mut staged, mut secrets) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut indexes = HashSet::new();
     for (tip, expected) in going {
         let history = History::load(repo, tip.checkpoint.commit)?;
         let fresh: Vec<&Checkpoint> = history.all().iter().take_while(|c| new_set.contains(&c.commit)).collect();
         for checkpoint in &fresh {
             let filters = layout::read_filters(&repo.objects, checkpoint.meta_tree)?.unwrap_or_default();
             raw.extend(filters.raw().map(|(path, _)| path.clone()));
+            staged.extend(staged_files(app, checkpoint, &mut indexes)?);
             if ours.insert(checkpoint.commit) && new_set.contains(&checkpoint.code) && ours.insert(checkpoint.code) {
-                untracked.extend(untracked_files(app, checkpoint)?);
+                let changed = changed_files(app, checkpoint)?;
+                secrets.extend(changed.iter().map(|c| &c.path).filter(|path| looks_secret(path)).cloned());
+                untracked.extend(changed.into_iter().filter(|c| c.old.is_none()).map(|c| c.path));
             }
         }
         plan.sessions.push(Going {
@@ -267,33 +286,62 @@ fn weigh(
         plan.commits.push(ProjectCommit { id, subject: text::first_line(&message.to_str_lossy(), 100) });
     }
     plan.raw = raw.into_iter().collect();
+    secrets.extend(staged.iter().filter(|path| looks_secret(path)).cloned());
+    plan.secrets = secrets.into_iter().collect();
+    plan.more_staged = staged.len().saturating_sub(LISTED);
+    plan.staged = staged.into_iter().take(LISTED).collect();
     plan.more_untracked = untracked.len().saturating_sub(LISTED);
     plan.untracked = untracked.into_iter().take(LISTED).collect();
     Ok(plan)
 }
 
-/// Files of a checkpoint that neither its base nor the index held.
-fn untracked_files(app: &App<'_>, checkpoint: &Checkpoint) -> Result<Vec<RepoPath>> {
+/// Files of a checkpoint that its base has otherwise or not at all, and that do not lie in the index as they are.
+fn changed_files(app: &App<'_>, checkpoint: &Checkpoint) -> Result<Vec<TreeChange>> {
     let objects = &app.repo.objects;
-    let base = match checkpoint.base {
-        Some(base) => objects.read_commit(base)?.tree,
-        None => objects.format().empty_tree(),
-    };
-    let staged = match tree::lookup(objects, checkpoint.meta_tree, &layout::index()?)? {
-        Some((FileMode::Tree, oid)) => Some(oid),
-        _ => None,
-    };
+    let staged = part(app, checkpoint, &layout::index()?)?;
     let mut found = Vec::new();
-    for change in tree::diff(objects, base, store::code_tree(&app.repo, checkpoint)?)? {
+    for change in tree::diff(objects, base_tree(app, checkpoint)?, store::code_tree(&app.repo, checkpoint)?)? {
         let is_staged = match staged {
-            Some(staged) => tree::lookup(objects, staged, &change.path)?.is_some(),
-            None => false,
+            Some(staged) if change.old.is_none() => tree::lookup(objects, staged, &change.path)?.is_some(),
+            _ => false,
         };
-        if change.old.is_none() && !is_staged {
-            found.push(change.path);
+        if change.new.is_some() && !is_staged {
+            found.push(change);
         }
     }
     Ok(found)
+}
+
+/// Files whose content no commit of the project has, as the index held them, or a conflict in it.
+fn staged_files(app: &App<'_>, checkpoint: &Checkpoint, seen: &mut HashSet<Oid>) -> Result<Vec<RepoPath>> {
+    let objects = &app.repo.objects;
+    let mut parts = vec![layout::index()?, layout::index_intended()?];
+    for stage in 1..=3 {
+        parts.push(layout::index_conflict(stage)?);
+    }
+    let mut found = Vec::new();
+    for at in parts {
+        let Some(staged) = part(app, checkpoint, &at)?.filter(|staged| seen.insert(*staged)) else { continue };
+        let base = base_tree(app, checkpoint)?;
+        let changed = tree::diff(objects, base, staged)?.into_iter().filter(|change| change.new.is_some());
+        found.extend(changed.map(|change| change.path));
+    }
+    Ok(found)
+}
+
+fn base_tree(app: &App<'_>, checkpoint: &Checkpoint) -> Result<Oid> {
+    Ok(match checkpoint.base {
+        Some(base) => app.repo.objects.read_commit(base)?.tree,
+        None => app.repo.objects.format().empty_tree(),
+    })
+}
+
+/// A tree within a session tree.
+fn part(app: &App<'_>, checkpoint: &Checkpoint, at: &RepoPath) -> Result<Option<Oid>> {
+    Ok(match tree::lookup(&app.repo.objects, checkpoint.meta_tree, at)? {
+        Some((FileMode::Tree, oid)) => Some(oid),
+        _ => None,
+    })
 }
 
 /// Sends what was planned.

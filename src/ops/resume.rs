@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::life::Lives;
 use super::native::{Native, RunsIn};
-use super::{App, Failure, FailureKind, Result, find, native, settle};
+use super::{App, Failure, FailureKind, Result, find, native, settle, trust};
 use crate::agents::Agent;
 use crate::base::SessionId;
 use crate::engine::local;
@@ -42,6 +42,9 @@ pub struct Outcome {
     /// The worktree that the session last ran in, where that is another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worktree: Option<String>,
+    /// Whose session it is, where it was only pulled until now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whose: Option<trust::Whose>,
 }
 
 /// Prepares a session for going on: finds the agent's file, or writes one. No ref and no default session moves: that a
@@ -59,6 +62,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         Some(named) => find::session(app, Some(named))?,
         None => newest(app)?,
     };
+    let whose = trust::whose(app, &tip)?;
     let none = || {
         Failure::new(
             FailureKind::Failed,
@@ -87,6 +91,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         native: native::existing(agent, &own, PathBuf::new()),
         written: false,
         worktree: elsewhere,
+        whose,
     };
     let found = match intact(app, agent, &tip, &own)? {
         Some(found) => Some(found),

@@ -71,6 +71,15 @@ pub struct Outcome {
     /// The prompt that was cut off first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removed_prompt: Option<String>,
+    /// Whose session it is, where it was only pulled until now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whose: Option<super::trust::Whose>,
+    /// Files of somebody else's checkpoint that run commands.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub executable: Vec<RepoPath>,
+    /// Whether these need a yes before anything happens.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub needs_trust: bool,
     /// Whether paths need a choice before anything happens.
     pub needs_choice: bool,
 }

@@ -27,6 +27,8 @@ const HOOKS: &[(&str, Option<&str>, u32)] = &[
     ("SessionEnd", None, 60),
 ];
 
+/// Names of this program.
+const NAMES: &[&str] = &["session", "git-session"];
 /// What every command of ours holds, before the event.
 pub(super) const MARK: &str = "hook claude-code ";
 
@@ -168,13 +170,28 @@ fn ours_in<'a>(groups: &'a Array<'a>, event: &str) -> Vec<Ours<'a>> {
                 continue;
             };
             let command = literal.value.as_ref();
-            let rest = command.rsplit_once(MARK).map(|(_, rest)| rest.strip_suffix(" || true").unwrap_or(rest));
-            if rest == Some(event) {
+            if is_ours(command, event) {
                 found.push(Ours { group, handlers, place, command, at: literal.range });
             }
         }
     }
     found
+}
+
+/// Whether a command is one that [`command`] makes: of this program wherever it lies, or the shared form. A relative path is a
+/// program of the project's.
+fn is_ours(found: &str, event: &str) -> bool {
+    let Some(program) = found.strip_suffix(&format!(" {MARK}{event}")) else {
+        return found == command("", true, event);
+    };
+    let program = match program.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
+        Some(quoted) => quoted.replace(r"'\''", "'"),
+        None => program.to_owned(),
+    };
+    let path = std::path::Path::new(&program);
+    let is_named = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| NAMES.contains(&name));
+    // Without a directory it is found by PATH, as when git runs us.
+    is_named && (path.is_absolute() || path.components().count() == 1) && command(&program, false, event) == found
 }
 
 /// A teammate without the program must not get an error at each turn: the shared form looks for it first.
@@ -242,6 +259,31 @@ mod tests {
         let older = now.replace("\"matcher\": \"*\"", "\"matcher\": \"Write|Edit|MultiEdit|NotebookEdit\"");
         assert_ne!(older, now);
         assert_eq!(with_hooks(&older, "session", false).expect("edits"), now);
+    }
+
+    #[test]
+    fn a_line_of_the_projects_own_that_looks_like_ours_is_not_ours() {
+        for theirs in [
+            "./session hook claude-code Stop",
+            "sh -c 'session' hook claude-code Stop",
+            "bin/session hook claude-code Stop",
+            "/x/other hook claude-code Stop",
+            "rm -rf x; session hook claude-code Stop",
+            "/a/session hook claude-code Stop || true",
+        ] {
+            let text = json!({"hooks": {"Stop": [{"hooks": [{"type": "command", "command": theirs}]}]}}).to_string();
+            assert!(!has_hooks(&text), "{theirs}");
+            let with = with_hooks(&text, "/opt/session", false).expect("edits");
+            assert!(with.contains("/opt/session hook claude-code Stop") && with.contains(theirs), "{with}");
+        }
+        for ours in [
+            "session hook claude-code Stop",
+            "/a/git-session hook claude-code Stop",
+            r"'/a b/it'\''s/session' hook claude-code Stop",
+        ] {
+            assert!(is_ours(ours, "Stop"), "{ours}");
+        }
+        assert!(is_ours(&command("", true, "Stop"), "Stop"));
     }
 
     #[test]

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use crate::base::text;
 use crate::cli::Context;
 use crate::cli::args::SessionArg;
+use crate::cli::ask;
 use crate::cli::line::line;
 use crate::cli::output::Ui;
 use crate::cli::theme::paint;
 use crate::model::Scope;
 use crate::ops::{Result, fork};
+
+use super::rewind::{executable, wants_trust, whose};
 
 /// How many paths a dry run lists.
 const LISTED: usize = 20;
@@ -40,6 +43,9 @@ pub struct Args {
     /// Switch this worktree to the branch, and its files to the checkpoint
     #[arg(long, conflicts_with = "no_branch")]
     switch: bool,
+    /// Take configuration of somebody else's session that runs commands (hooks, tasks) along too
+    #[arg(long)]
+    trust: bool,
     /// Show what would be made, change nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -51,19 +57,24 @@ pub struct Args {
 pub fn run(context: &mut Context, args: Args) -> Result<u8> {
     let progress = context.ui.progress();
     let app = context.app(&*progress)?;
-    let outcome = fork::run(
-        &app,
-        &fork::Options {
-            title: args.title,
-            session: args.session.session,
-            at: args.at,
-            branch: args.branch,
-            no_branch: args.no_branch,
-            worktree: args.worktree,
-            switch: args.switch,
-            dry_run: args.dry_run,
-        },
-    )?;
+    let mut options = fork::Options {
+        title: args.title,
+        session: args.session.session,
+        at: args.at,
+        branch: args.branch,
+        no_branch: args.no_branch,
+        worktree: args.worktree,
+        switch: args.switch,
+        dry_run: args.dry_run,
+        trust: args.trust,
+    };
+    let outcome = match fork::run(&app, &options) {
+        Err(failure) if wants_trust(&context.ui, &failure) && ask::trust(&mut context.ui, &failure) => {
+            options.trust = true;
+            fork::run(&app, &options)?
+        }
+        other => other?,
+    };
     context.show("fork", &outcome, show);
     Ok(0)
 }
@@ -109,6 +120,8 @@ fn show(ui: &mut Ui, o: &fork::Outcome) {
     for path in &o.left_out {
         ui.warning(&format!("left out of the branch, it looks like a secret: {path}"));
     }
+    whose(ui, o.whose.as_ref());
+    executable(ui, &o.executable, o.dry_run);
     if let Some(native) = &o.native {
         super::resume::how_to(ui, native);
     }

@@ -33,6 +33,10 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
     for odd in &outcome.odd {
         context.ui.warning(&format!("passed over {odd}: its name is no session's"));
     }
+    if outcome.left > 0 {
+        let more = text::count(outcome.left, "session");
+        context.ui.warning(&format!("{} has {more} more than are looked at in one pull", outcome.remote));
+    }
     context.show("pull", &outcome, |ui, o| {
         let theme = ui.theme();
         for row in &o.sessions {
@@ -40,6 +44,7 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
             let came = text::count(row.checkpoints, "checkpoint");
             let what = match row.case {
                 Case::Same | Case::Quarantined => continue,
+                Case::Deleted => "was deleted here and is not taken".to_owned(),
                 Case::New => format!("new, {came}"),
                 Case::Ahead => "is ahead here; `session push` sends it".to_owned(),
                 Case::FastForward => format!("went on there, {came}"),

@@ -108,6 +108,16 @@ fn lines(plan: &Plan) -> Vec<String> {
         let count = text::count(session.new_checkpoints, "new checkpoint");
         out.push(format!("  {}  {title}: {count} up to {}{new}", session.id.short(), session.checkpoint));
     }
+    if !plan.secrets.is_empty() {
+        out.push(format!("{} that by name may hold secrets:", text::count(plan.secrets.len(), "file")));
+        out.extend(plan.secrets.iter().map(|p| format!("  {}", text::sanitise_bytes(p.as_bytes()))));
+    }
+    let staged = plan.staged.len() + plan.more_staged;
+    if staged > 0 {
+        out.push(format!("{} as staged, in no commit yet:", text::count(staged, "file")));
+        out.extend(plan.staged.iter().take(SHOWN).map(|p| format!("  {}", text::sanitise_bytes(p.as_bytes()))));
+        out.extend(more(staged));
+    }
     let transcripts: u64 = plan.sessions.iter().map(|s| s.transcript_bytes).sum();
     out.push(format!("Transcripts go out as they are, not redacted ({}).", text::bytes(transcripts)));
     let commits = plan.commits.len() + plan.more_commits;

@@ -54,6 +54,7 @@ fn go_on(context: &mut Context, session: Option<String>, print: bool) -> Result<
         let about =
             format!(" ({}), {}", o.title.as_deref().unwrap_or("(untitled)"), text::count(o.turns as usize, "turn"));
         ui.data_line(line!["Resumed session: ", paint(theme.id, o.session.short()), about]);
+        super::rewind::whose(ui, o.whose.as_ref());
         if let Some(worktree) = &o.worktree {
             ui.note(&format!("It last ran in the worktree {worktree}."));
         }

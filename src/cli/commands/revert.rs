@@ -29,6 +29,9 @@ pub struct Args {
     /// Take files that someone else may have changed in the turn back too
     #[arg(long)]
     all: bool,
+    /// Write configuration of somebody else's session that runs commands (hooks, tasks) too
+    #[arg(long)]
+    trust: bool,
     /// Also in the middle of a merge or rebase
     #[arg(long)]
     force: bool,
@@ -48,6 +51,7 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
         dry_run: args.dry_run,
         foreign: Foreign::of(args.mine, args.all),
         paths: args.paths,
+        trust: args.trust,
         force: args.force,
         ..Terms::default()
     };

@@ -13,7 +13,7 @@ use crate::model::{Kind, Mode};
 use crate::ops::choice::Foreign;
 use crate::ops::moving::Terms;
 use crate::ops::rewind::{self, Outcome};
-use crate::ops::{App, Failure, FailureKind, Result, outside, redo, show};
+use crate::ops::{App, Failure, FailureKind, Result, outside, redo, show, trust};
 
 /// Go back: the files, the conversation, or both
 ///
@@ -58,6 +58,9 @@ pub struct HowArgs {
     /// Take files that someone else changed back too
     #[arg(long)]
     all: bool,
+    /// Write configuration of somebody else's session that runs commands (hooks, tasks) too
+    #[arg(long)]
+    trust: bool,
     /// The index goes there too: what was staged then is staged again
     #[arg(long)]
     staged: bool,
@@ -83,6 +86,7 @@ impl HowArgs {
             paths: self.paths.clone(),
             staged: self.staged,
             head: self.head,
+            trust: self.trust,
             force: self.force,
         }
     }
@@ -139,17 +143,29 @@ pub fn run_redo(context: &mut Context, how: &HowArgs) -> Result<u8> {
 }
 
 /// Moves; where a choice is needed and somebody can be asked, asks, and moves by the answer.
-pub fn choosing(ui: &mut Ui, mut terms: Terms, go: impl Fn(&Terms) -> Result<Outcome>) -> Result<Outcome> {
+pub fn choosing(ui: &mut Ui, mut terms: Terms, go: impl Fn(&Terms) -> Result<Outcome> + Copy) -> Result<Outcome> {
     match go(&terms) {
         Err(failure) if wants_choice(ui, &failure) => match ask::foreign(ui, &failure.details) {
             Some(choice) => {
                 terms.foreign = choice;
-                go(&terms)
+                choosing(ui, terms, go)
             }
             None => Err(failure),
         },
+        Err(failure) if wants_trust(ui, &failure) => {
+            if !ask::trust(ui, &failure) {
+                return Err(failure);
+            }
+            terms.trust = true;
+            choosing(ui, terms, go)
+        }
         other => other,
     }
+}
+
+/// Whether somebody can be asked whether what would run may be written.
+pub fn wants_trust(ui: &Ui, failure: &Failure) -> bool {
+    failure.code == "session.untrusted" && ui.is_interactive() && ui.can_ask()
 }
 
 fn wants_choice(ui: &Ui, failure: &Failure) -> bool {
@@ -194,6 +210,27 @@ fn points(context: &mut Context, app: &App<'_>, how: &HowArgs) -> Result<u8> {
         }
     });
     Ok(0)
+}
+
+/// Says whose a session is.
+pub fn whose(ui: &mut Ui, whose: Option<&trust::Whose>) {
+    if let Some(whose) = whose {
+        ui.note(&format!("Note that {}.", whose.sentence()));
+    }
+}
+
+/// Names what runs commands, apart from all else.
+pub fn executable(ui: &mut Ui, paths: &[crate::base::RepoPath], needs_trust: bool) {
+    if paths.is_empty() {
+        return;
+    }
+    ui.warning("configuration of somebody else that runs commands:");
+    for path in paths {
+        ui.note(&format!("  {}", text::sanitise_bytes(path.as_bytes())));
+    }
+    if needs_trust {
+        ui.hint("Read it first; it is written with --trust only.");
+    }
 }
 
 /// What a checkpoint is to a person: where in the conversation it lies, else its kind.
@@ -248,6 +285,8 @@ pub fn tell(ui: &mut Ui, done: &str, o: &Outcome) {
     if let Some(elsewhere) = outside::line(&o.outside) {
         ui.note(&elsewhere);
     }
+    whose(ui, o.whose.as_ref());
+    executable(ui, &o.executable, o.needs_trust);
     if o.needs_choice {
         ui.warning(&format!(
             "changed outside of this session since then: {}",

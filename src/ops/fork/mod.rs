@@ -25,9 +25,9 @@ use self::worktree::Site;
 use super::moving::Files;
 use super::native::RunsIn;
 use super::rewind::Place;
-use super::{App, Result, find, moving, native, settle};
+use super::{App, Result, find, moving, native, settle, trust};
 use crate::base::{RepoPath, SessionId};
-use crate::engine::local;
+use crate::engine::{local, theirs};
 use crate::git::{Head, Oid};
 use crate::model::session::Lineage;
 use crate::model::{Mode, Scope};
@@ -51,6 +51,8 @@ pub struct Options {
     pub switch: bool,
     /// Say what would be made, make nothing.
     pub dry_run: bool,
+    /// Take configuration of somebody else that runs commands along, too.
+    pub trust: bool,
 }
 
 impl Options {
@@ -101,6 +103,12 @@ pub struct Outcome {
     /// The worktree that was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worktree: Option<PathBuf>,
+    /// Whose session it is, where it was only pulled until now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whose: Option<trust::Whose>,
+    /// Files of somebody else's checkpoint that run commands.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub executable: Vec<RepoPath>,
     /// How to resume the fork's conversation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub native: Option<native::Native>,
@@ -148,9 +156,22 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         here: switch.as_ref().map(|s| s.files.clone()),
         worktree: site.as_ref().map(|site| site.path.clone()),
         native: None,
+        whose: trust::whose(app, &point.parent)?,
+        executable: Vec::new(),
     };
+    if trust::is_theirs(app, &point.parent, point.at.checkpoint.number)? {
+        let here = switch.iter().flat_map(|s| &s.files.written);
+        outcome.executable = trust::executable(app, point.at.code_tree, outcome.files.iter().chain(here))?;
+        outcome.executable.sort();
+        outcome.executable.dedup();
+    }
     if options.dry_run {
         return Ok(outcome);
+    }
+    if !options.trust && !outcome.executable.is_empty() {
+        let line =
+            format!("session fork --session {} --at {}", point.parent.session.id.short(), point.at.checkpoint.number);
+        return Err(trust::needed(&line, outcome.whose.as_ref(), &outcome.executable));
     }
     find::take_up(app, &point.parent)?;
     let mut made = Made::new(app);
@@ -211,6 +232,7 @@ fn make(app: &App<'_>, parts: Parts<'_>, made: &mut Made<'_>, outcome: &mut Outc
         Fork { id, title: &outcome.title, lineage, native: outcome.native.as_ref(), repo: place, head, cwd: &cwd };
     let first = checkpoint::first(app, at, point.unsaved, fork)?;
     made.session(id, first.checkpoint.commit);
+    theirs::inherit(&app.repo, parent.session.id, id, at.checkpoint.number)?;
     if let (Some(switch), Some((name, commit))) = (parts.switch, &placed) {
         switch.go(app, &first, name, *commit, made)?;
     }

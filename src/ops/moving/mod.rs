@@ -10,7 +10,7 @@ use super::choice::{self, Foreign};
 use super::record::{Purpose, Recording};
 use super::rewind::{Outcome, Place};
 use super::settle::Then;
-use super::{App, Failure, FailureKind, Result, outside, signs, state_record};
+use super::{App, Failure, FailureKind, Result, find, outside, signs, state_record, trust};
 use crate::base::{RepoPath, text};
 use crate::engine::history::History;
 use crate::engine::store::Tip;
@@ -93,6 +93,11 @@ pub fn go(
     if let Some(code) = &mut moved.code {
         code.plan.render(&app.repo)?;
     }
+    let whose = trust::whose(app, &tip)?;
+    let executable = match &moved.code {
+        Some(code) if trust::is_theirs(app, &tip, to.target.number)? => trust::executable_in_plan(app, &code.plan)?,
+        _ => Vec::new(),
+    };
     let needs_choice = to.terms.foreign == Foreign::Ask && !foreign.is_empty();
     let plan = moved.code.as_ref().map(|code| &code.plan);
     let mut outcome = Outcome {
@@ -113,6 +118,9 @@ pub fn go(
         turns: moved.chat.as_ref().map(|chat| chat.turns(app, &recording)).transpose()?,
         removed_prompt: None,
         needs_choice,
+        needs_trust: !to.terms.trust && !executable.is_empty(),
+        executable,
+        whose,
     };
     let git = match &moved.code {
         Some(_) if to.terms.staged || to.terms.head => {
@@ -125,12 +133,14 @@ pub fn go(
         return Ok(outcome);
     }
     if needs_choice {
-        let verb = match to.kind {
-            Kind::Redo => "session redo".to_owned(),
-            Kind::Revert => format!("session revert {}", to.target.turn.unwrap_or_default()),
-            _ => format!("session rewind {} {}", to.mode, to.target.number),
-        };
+        let verb = line_to_type(to);
         return Err(choice::needed(&verb, &outcome.foreign).target(to.target.number.to_string()));
+    }
+    if outcome.needs_trust {
+        let line = format!("{}{}", line_to_type(to), to.terms.same_session(app));
+        return Err(
+            trust::needed(&line, outcome.whose.as_ref(), &outcome.executable).target(to.target.number.to_string())
+        );
     }
     if moved.chat.as_ref().is_some_and(|chat| chat.stays(&recording)) {
         moved.chat = None;
@@ -142,6 +152,7 @@ pub fn go(
     }
     files::refuse_obstacles(app, to, moved.code.as_ref().map(|code| &code.plan))?;
 
+    find::take_up(app, &tip)?;
     // The safety checkpoint: what is there now can be had back.
     signs::note_late_in_open(app, &mut recording)?;
     let turn = recording.live_rows().last().map(|at| recording.rows[*at].turn);
@@ -191,6 +202,15 @@ pub fn go(
     outcome.tree = Some(appended.tip.code_tree);
     outcome.turns = outcome.turns.map(|_| appended.tip.session.turns as usize);
     Ok(outcome)
+}
+
+/// What a person types for a move.
+fn line_to_type(to: &Destination<'_>) -> String {
+    match to.kind {
+        Kind::Redo => "session redo".to_owned(),
+        Kind::Revert => format!("session revert {}", to.target.turn.unwrap_or_default()),
+        _ => format!("session rewind {} {}", to.mode, to.target.number),
+    }
 }
 
 /// The paths that someone else changed; with `--mine` the plan then leaves them. Paths that were picked by name are chosen.

@@ -23,7 +23,7 @@ pub struct Started {
 }
 
 impl Started {
-    /// Takes up the session that the terms name.
+    /// With the session that the terms name. One that was only pulled is taken up once nothing refuses the move.
     pub fn new(app: &App<'_>, terms: &Terms) -> Result<Self> {
         let lock = app.lock_worktree()?;
         if !terms.dry_run {
@@ -31,9 +31,6 @@ impl Started {
         }
         let tip = find::session(app, terms.session.as_deref())?;
         let was_only_pulled = find::is_only_pulled(app, &tip)?;
-        if !terms.dry_run {
-            find::take_up(app, &tip)?;
-        }
         let history = History::load(&app.repo, tip.checkpoint.commit)?;
         Ok(Self { _lock: lock, tip, history, was_only_pulled })
     }

@@ -20,6 +20,8 @@ pub struct Terms {
     pub staged: bool,
     /// HEAD goes there too, without moving a branch.
     pub head: bool,
+    /// Write configuration of somebody else that runs commands, too.
+    pub trust: bool,
     /// Go on although a merge or rebase is under way, or the target is empty.
     pub force: bool,
 }

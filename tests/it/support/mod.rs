@@ -7,3 +7,4 @@ pub mod git_oracle;
 pub mod hostile;
 pub mod repo;
 pub mod run;
+pub mod stranger;
