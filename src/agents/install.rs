@@ -47,3 +47,12 @@ pub struct FileEdit {
     /// What it is, for people: `hooks`, `command /rewind`.
     pub what: String,
 }
+
+/// A file of the work tree that an install may write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManagedFile {
+    /// Relative to the top of the work tree.
+    pub path: String,
+    /// Whether it is a person's own in any case, never the project's.
+    pub is_personal: bool,
+}

@@ -12,9 +12,11 @@ pub mod transcript;
 
 use std::path::{Path, PathBuf};
 
+use crate::base::RepoPath;
+
 pub use error::{Error, Result};
 pub use hook::{Event, HookInput, Reply};
-pub use install::{FileEdit, Hooks, InstallOptions};
+pub use install::{FileEdit, Hooks, InstallOptions, ManagedFile};
 pub use transcript::{Companion, Keep, Note, Noted, Parsed, ParsedTurn, Rewrite, Rewritten, ToolRun};
 
 /// What adapters need of the environment; read once, by the command line.
@@ -81,6 +83,15 @@ pub trait Agent: Sync + std::fmt::Debug {
     /// Whether there is anything to install into this agent.
     fn is_installable(&self) -> bool {
         true
+    }
+    /// The files that an install may write.
+    fn managed_files(&self) -> Vec<ManagedFile> {
+        Vec::new()
+    }
+    /// Whether the content of such a file holds what we install.
+    fn is_ours(&self, path: &RepoPath, bytes: &[u8]) -> bool {
+        let (_, _) = (path, bytes);
+        false
     }
     /// The edits that install our hooks and command files; empty where all is in place.
     fn install(&self, root: &Path, options: &InstallOptions) -> Result<Vec<FileEdit>>;

@@ -57,6 +57,13 @@ pub fn write_atomic_parts(path: &Path, parts: &[&[u8]], mode: Option<u32>, durab
     Ok(())
 }
 
+/// Whether a file could be made at `path`, with the folders above it; found out without making any.
+pub fn can_be_made(path: &Path) -> Result<()> {
+    let there = path.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::access(there, access).map_err(|e| Error::io("write in the folder", there)(e.into()))
+}
+
 /// Opens a file of someone else's for reading. A FIFO, a device or a folder is an error, and is never waited for.
 pub fn open_regular(path: &Path) -> Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;

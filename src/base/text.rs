@@ -65,6 +65,42 @@ pub fn count(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
+/// A word as a shell reads it back.
+pub fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,=".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// A number with its thousands apart: `2,980`.
+pub fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// At most `max` bytes of a text of many lines: its beginning, a line that says so, and its last line.
+pub fn within(text: &str, max: usize) -> String {
+    const CUT: &str = "[...]";
+    if text.len() <= max {
+        return text.to_owned();
+    }
+    let cut = |text: &str, max: usize| text[..text.floor_char_boundary(max)].to_owned();
+    let last = text.trim_end().rsplit('\n').next().unwrap_or_default();
+    let last = cut(last, max / 4);
+    let head = cut(text, max.saturating_sub(last.len() + CUT.len() + 2));
+    let head = head.rsplit_once('\n').map_or(head.as_str(), |(whole, _)| whole);
+    format!("{head}\n{CUT}\n{last}")
+}
+
 /// A size for people: `812 B`, `4.2 KiB`, `1.3 MiB`.
 pub fn bytes(n: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
@@ -94,8 +130,20 @@ mod tests {
     }
 
     #[test]
+    fn a_long_text_is_cut_to_whole_lines_and_keeps_its_last() {
+        let lines = |n: usize| (0..n).map(|n| format!("日 {n}\n")).collect::<String>() + "hint: the end";
+        assert_eq!(within(&lines(3), 4096), lines(3));
+        let cut = within(&lines(3000), 4096);
+        assert!(cut.len() <= 4096 && cut.len() > 3900, "{}", cut.len());
+        assert!(cut.ends_with("\n[...]\nhint: the end") && cut.starts_with("日 0\n日 1\n"), "{cut}");
+        let cut = within(&"日".repeat(5000), 100);
+        assert!(cut.len() <= 100, "{}", cut.len());
+    }
+
+    #[test]
     fn counts_are_told_in_words() {
         assert_eq!((count(1, "file"), count(2, "file")), ("1 file".to_owned(), "2 files".to_owned()));
         assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!([0, 999, 1_000, 2_980, 1_234_567].map(grouped), ["0", "999", "1,000", "2,980", "1,234,567"]);
     }
 }

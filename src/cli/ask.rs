@@ -3,6 +3,7 @@
 use std::io::BufRead as _;
 
 use super::Ui;
+use super::render::paths::listed;
 use crate::ops::Failure;
 use crate::ops::choice::Foreign;
 
@@ -17,19 +18,19 @@ pub fn yes(ui: &mut Ui, question: &str) -> bool {
 /// Whether what runs commands may be written.
 pub fn trust(ui: &mut Ui, failure: &Failure) -> bool {
     ui.warning(&failure.message.replace("; nothing was changed", ""));
-    for path in &failure.details {
+    for path in listed(ui, &failure.details, Clone::clone) {
         ui.note(&format!("  {path}"));
     }
     yes(ui, "Write these files?")
 }
 
-/// What to do with files that someone else changed; `None` takes nothing back at all.
-pub fn foreign(ui: &mut Ui, paths: &[String]) -> Option<Foreign> {
-    ui.note("These files were changed outside of this session since then:");
-    for path in paths {
-        ui.note(&format!("  {path}"));
+/// What to do with files that someone else changed, or that cannot be touched; `None` takes nothing back at all.
+pub fn foreign(ui: &mut Ui, refused: &Failure) -> Option<Foreign> {
+    ui.note(&refused.message);
+    for line in listed(ui, &refused.details, Clone::clone) {
+        ui.note(&format!("  {line}"));
     }
-    ui.note("[m]ine: leave them    [a]ll: take them back too    Enter: change nothing");
+    ui.note("[m]ine: leave them    [a]ll: take back all that can be    Enter: change nothing");
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).ok()?;
     match line.trim().to_lowercase().as_str() {

@@ -89,18 +89,15 @@ pub fn fail(ui: &mut Ui, failure: &Failure) -> ExitCode {
 /// Writes a failure: an error object on standard output, or sentences on standard error.
 pub fn tell(ui: &mut Ui, failure: &Failure) {
     if ui.mode() == Mode::Json {
-        let mut error = serde_json::json!({
-            "kind": failure.kind, "code": failure.code, "message": failure.message,
-            "hint": failure.hint, "target": failure.target,
-        });
-        if !failure.details.is_empty() {
-            error["details"] = failure.details.clone().into();
-        }
-        ui.json(&serde_json::json!({ "error": error }));
+        ui.json(&serde_json::json!({ "error": failure }));
         return;
     }
     ui.error(&failure.message);
-    for line in &failure.details {
+    let lines = match failure.is_whole {
+        true => failure.details.clone(),
+        false => render::paths::listed(ui, &failure.details, Clone::clone),
+    };
+    for line in lines {
         ui.note(&format!("  {line}"));
     }
     if let Some(hint) = failure.hint.as_deref().filter(|h| !h.is_empty()) {

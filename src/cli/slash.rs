@@ -9,7 +9,7 @@ use clap::Parser as _;
 use super::args::Command;
 use super::output::{ColorChoice, Mode, Ui, UiEnv};
 use super::{Cli, Context, Env, commands, tell};
-use crate::base::text::{Shown, sanitise};
+use crate::base::text::{self, Shown, sanitise};
 use crate::ops::{Failure, FailureKind, Result};
 
 /// Words that our lines begin with, and the verb that each means.
@@ -28,6 +28,9 @@ const WORDS: &[(&str, &str)] = &[
 ];
 /// Those of them that a hook answers without the prefix `session:`; the others are words of the agents' own.
 const ANSWERED: &[&str] = &["rewind", "redo", "fork", "sessions"];
+
+/// Bytes of an answer that is no listing: an agent shows it to a person in one piece.
+const LONGEST: usize = 4096;
 
 /// What a line of ours asks for.
 #[derive(Debug)]
@@ -113,6 +116,7 @@ pub fn answer(env: &Env, prompt: &str) -> Option<Shown> {
     if goes_on(prompt) {
         return Some(Shown::lines(&format!("error: {}", refusal(prompt))));
     }
+    let word = split(prompt).map(|(word, _)| word).unwrap_or_default();
     let said = Captured::default();
     let plain = UiEnv { utf8: true, in_agent: true, ..UiEnv::default() };
     let ui = Ui::new(Mode::Human, plain, ColorChoice::Never, Box::new(said.clone()), Box::new(said.clone()));
@@ -125,23 +129,34 @@ pub fn answer(env: &Env, prompt: &str) -> Option<Shown> {
         }
         None => Ok(()),
     });
+    let is_reader = !matches!(
+        word.strip_prefix("session:").unwrap_or(word),
+        "rewind" | "redo" | "fork" | "save" | "resume" | "load"
+    );
+    let is_whole = outcome.is_ok() && is_reader;
     if let Err(failure) = outcome {
         tell(&mut context.ui, &in_agent(failure, prompt));
     }
-    Some(said.take())
+    let answer = said.take();
+    Some(if is_whole { answer } else { Shown::lines(&text::within(answer.as_str(), LONGEST)) })
 }
 
 /// In an agent the way out is a line to type there.
 fn in_agent(mut failure: Failure, prompt: &str) -> Failure {
     let line = prompt.trim();
-    if failure.code == "rewind.foreign" {
-        let target = failure.target.clone().filter(|t| !line.split_whitespace().any(|w| w == t));
+    if matches!(failure.code, "rewind.foreign" | "restore.obstacle") {
+        let target = failure.target.clone().filter(|_| failure.code == "rewind.foreign");
+        let target = target.filter(|t| !line.split_whitespace().any(|w| w == t));
         let full = match (target, line.split_whitespace().count()) {
             (Some(target), 2) => format!("{line} {target}"),
             _ => line.to_owned(),
         };
-        failure.hint =
-            Some(format!("Type {full} --mine to leave them as they are, or {full} --all to take them back too."));
+        failure.hint = Some(match failure.code {
+            "rewind.foreign" => {
+                format!("Type {full} --mine to leave them as they are, or {full} --all to take them back too.")
+            }
+            _ => format!("Type {full} --mine to leave what cannot be touched and take the rest back."),
+        });
     } else if failure.code == "session.untrusted" {
         failure.hint = Some(format!("Read what is in there. {line} --trust writes it."));
     } else {

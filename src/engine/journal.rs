@@ -32,7 +32,7 @@ pub struct Purpose {
 pub struct Journal {
     /// What it is for.
     pub purpose: Purpose,
-    /// The plan; `kept` and `obstacles` are empty.
+    /// The plan; `kept`, `obstacles` and `left` are empty.
     pub plan: Plan,
     /// Permission bits that written files get, by path.
     pub modes: BTreeMap<RepoPath, u32>,
@@ -163,9 +163,10 @@ pub fn read(repo: &Repo) -> Result<Option<Journal>> {
         }
         items.push(PlanItem::new(item.path, old, new));
     }
-    let (kept, obstacles) = (Vec::new(), Vec::new());
+    let (kept, obstacles, left) = (Vec::new(), Vec::new(), Vec::new());
     let is_converted = !bytes.is_empty();
-    let plan = Plan { present: record.present, result: record.result, items, kept, obstacles, bytes, is_converted };
+    let plan =
+        Plan { present: record.present, result: record.result, items, kept, obstacles, bytes, is_converted, left };
     Ok(Some(Journal { purpose: record.purpose, plan, modes: record.modes }))
 }
 

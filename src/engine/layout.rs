@@ -48,6 +48,11 @@ pub fn modes() -> Result<RepoPath> {
     path("modes")
 }
 
+/// `exclude`: the ignore rules that lay outside of the tree.
+pub fn exclude() -> Result<RepoPath> {
+    path("exclude")
+}
+
 /// `index`: the staged tree.
 pub fn index() -> Result<RepoPath> {
     path("index")
@@ -123,6 +128,11 @@ pub fn read_modes(objects: &Objects, tree: Oid) -> Result<Modes> {
         Some(bytes) => Ok(codec::decode("modes", &bytes)?),
         None => Ok(Modes::default()),
     }
+}
+
+/// Reads `exclude`; no rules where it is absent.
+pub fn read_exclude(objects: &Objects, tree: Oid) -> Result<Vec<u8>> {
+    Ok(read_blob(objects, tree, &exclude()?)?.unwrap_or_default())
 }
 
 /// Reads one row.

@@ -98,6 +98,16 @@ pub struct Extras {
     pub index: super::snapshot::IndexState,
     /// Unusual permissions.
     pub modes: Modes,
+    /// The ignore rules that lie outside of the tree.
+    pub exclude: Vec<u8>,
+}
+
+impl Extras {
+    /// Of a full snapshot.
+    pub fn of(taken: &super::Snapshot) -> Self {
+        let modes = Modes::new(taken.umask, &taken.modes);
+        Self { index: taken.index.clone(), modes, exclude: taken.exclude.clone() }
+    }
 }
 
 /// A checkpoint to append.
@@ -277,6 +287,11 @@ fn meta_tree(repo: &Repo, tip: Option<&Tip>, draft: &Draft) -> Result<Oid> {
             for (stage, tree) in (1_u8..).zip(extras.index.conflicts) {
                 edits.push((layout::index_conflict(stage)?, tree.map(|t| (FileMode::Tree, t))));
             }
+            edits.push(if extras.exclude.is_empty() {
+                (layout::exclude()?, None)
+            } else {
+                file(layout::exclude()?, &extras.exclude)?
+            });
             edits.push((layout::index_intended()?, extras.index.intended.map(|t| (FileMode::Tree, t))));
         }
     }

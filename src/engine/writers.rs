@@ -122,6 +122,27 @@ impl<'r> Writers<'r> {
         Ok(done)
     }
 
+    /// Waits, within the time, until nobody holds the lock of a ref: whoever begins something long knows then that it can end it.
+    ///
+    /// # Errors
+    /// [`GitError::RefLocked`] where it is held all that time.
+    pub fn wait_for(&mut self, name: &RefName) -> Result<()> {
+        let mut pause = Duration::from_millis(1);
+        let is_held = |repo: &Repo| match is_reftable(repo) {
+            true => !locks_of_reftable(repo).is_empty(),
+            false => lock_file(repo, name).exists(),
+        };
+        while is_held(self.repo) {
+            self.remove_if_stale(name)?;
+            if Instant::now() >= self.until {
+                return Err(GitError::RefLocked { name: name.to_string() }.into());
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
     fn try_until(&mut self, edit: &RefEdit) -> Result<()> {
         let mut pause = Duration::from_millis(1);
         loop {

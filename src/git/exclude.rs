@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::exclude_rules::{Rules, Verdict};
-use super::{Repo, Result};
+use super::{Repo, Result, outside_rules};
 use crate::base::{RepoPath, file};
 
 /// Where the text of a folder's `.gitignore` comes from. Folder `None` is the top.
@@ -21,6 +21,8 @@ pub struct Exclude<'a> {
     general: Vec<Rules>,
     /// Their text.
     general_text: Vec<u8>,
+    /// The same rules as one text.
+    outside: Vec<u8>,
     /// By folder; `None` where it has no rules.
     folders: HashMap<Option<RepoPath>, Option<Rc<Rules>>>,
     /// Whether a folder is ignored, itself or with one above it.
@@ -39,14 +41,32 @@ impl<'a> Exclude<'a> {
         let fold_case = repo.config.bool("core.ignoreCase")?.unwrap_or(false);
         let users = repo.config.user_file("core.excludesFile", "ignore")?;
         let (mut general, mut general_text) = (Vec::new(), vec![u8::from(fold_case)]);
+        let mut texts = Vec::new();
         for path in std::iter::once(repo.common_dir.join("info/exclude")).chain(users) {
             if let Some(text) = file::read_optional(&path)? {
                 general.push(Rules::parse(&text, fold_case));
                 general_text.extend_from_slice(&text.len().to_le_bytes());
                 general_text.extend_from_slice(&text);
+                texts.push(text);
             }
         }
-        Ok(Self { source, fold_case, general, general_text, folders: HashMap::new(), ignored_folders: HashMap::new() })
+        let outside = outside_rules::one_text(texts.iter().rev().map(Vec::as_slice));
+        let (folders, ignored_folders) = (HashMap::new(), HashMap::new());
+        Ok(Self { source, fold_case, general, general_text, outside, folders, ignored_folders })
+    }
+
+    /// With other rules than those that lie outside of the tree now: as [`Self::outside_rules`] gave them once.
+    pub fn as_recorded(repo: &Repo, source: &'a Source<'a>, outside: &[u8]) -> Result<Self> {
+        let fold_case = repo.config.bool("core.ignoreCase")?.unwrap_or(false);
+        let general = vec![Rules::parse(outside, fold_case)];
+        let (general_text, outside) = (Vec::new(), outside.to_vec());
+        let (folders, ignored_folders) = (HashMap::new(), HashMap::new());
+        Ok(Self { source, fold_case, general, general_text, outside, folders, ignored_folders })
+    }
+
+    /// The rules that lie outside of the tree as one text, without what decides nothing; empty where there are none.
+    pub fn outside_rules(&self) -> &[u8] {
+        &self.outside
     }
 
     /// Whether git would ignore an untracked file or folder at `path`, by its own rules or because a folder above it is ignored.
@@ -236,6 +256,30 @@ mod tests {
             );
             assert!(!exclude.is_ignored(&path("sub/a.log"), false).expect("judges"));
         }
+    }
+
+    #[test]
+    fn rules_from_outside_of_the_tree_decide_the_same_when_they_are_recorded_as_one_text() {
+        let bench = untracked();
+        for file in ["a.log", "keep.log", "b.log", "x", "both", "#x"] {
+            bench.write(file, "x");
+        }
+        std::fs::write(bench.top.with_file_name("mine"), "\u{feff}*.log\n# said\n!both\nx\n\\#x").expect("writes");
+        bench.git(&["config", "core.excludesFile", "~/mine"]);
+        let own = "both\n\n!keep.log\n# git-session: begin\n/ours\n# git-session: end\n/b.log";
+        std::fs::write(bench.top.join(".git/info/exclude"), own).expect("writes");
+        let repo = bench.repo();
+        let source = on_disk(&bench);
+        let recorded = Exclude::new(&repo, &source).expect("reads").outside_rules().to_vec();
+        assert_eq!(recorded, b"*.log\n!both\nx\n\\#x\nboth\n!keep.log\n/b.log\n");
+        let kept_now = git_kept(&bench);
+        assert_eq!(kept_now, ["keep.log"]);
+        std::fs::write(bench.top.join(".git/info/exclude"), "").expect("writes");
+        bench.git(&["config", "core.excludesFile", ""]);
+        let repo = bench.repo();
+        let mut then = Exclude::as_recorded(&repo, &source, &recorded).expect("reads");
+        assert_eq!(kept(&mut then, &bench.top), kept_now);
+        assert!(Exclude::new(&repo, &source).expect("reads").outside_rules().is_empty());
     }
 
     #[test]

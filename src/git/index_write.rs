@@ -55,21 +55,30 @@ fn add_intended(repo: &Repo, intended: Oid) -> Result<()> {
         .map(drop)
 }
 
-/// Puts HEAD where it was: on the branch, if that still is at the commit, else on the commit itself.
-pub fn set_head(repo: &Repo, wanted: &Head) -> Result<()> {
+/// Where [`set_head`] puts HEAD.
+pub fn head_after(repo: &Repo, wanted: &Head) -> Result<Head> {
     let branch_is_there = match &wanted.branch {
         Some(branch) => repo.refs.read(branch)? == wanted.commit,
         None => false,
     };
-    match (&wanted.branch, wanted.commit) {
-        (Some(branch), _) if branch_is_there => {
-            super::worktree::point_head_at(repo, branch.as_branch().unwrap_or(branch.as_str()))
-        }
-        (_, Some(commit)) => {
+    match wanted.commit {
+        _ if branch_is_there => Ok(wanted.clone()),
+        Some(commit) => Ok(Head { branch: None, commit: Some(commit) }),
+        None => repo.head(),
+    }
+}
+
+/// Puts HEAD where it was: on the branch, if that still is at the commit, else on the commit itself.
+pub fn set_head(repo: &Repo, wanted: &Head) -> Result<()> {
+    let after = head_after(repo, wanted)?;
+    match (&after.branch, after.commit) {
+        (Some(_), _) if after != *wanted => Ok(()),
+        (Some(branch), _) => super::worktree::point_head_at(repo, branch.as_branch().unwrap_or(branch.as_str())),
+        (None, Some(commit)) => {
             let args = ["update-ref", "--no-deref", "-m", "session: detach", "HEAD"].map(str::to_owned);
             Git::new(repo).args(args).args([commit.to_string()]).run("detach HEAD").map(drop)
         }
-        (_, None) => Ok(()),
+        (None, None) => Ok(()),
     }
 }
 

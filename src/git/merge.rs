@@ -25,9 +25,11 @@ pub fn trees(objects: &Objects, base: Oid, ours: Oid, theirs: Oid) -> Result<Mer
         }
     }
     let tree = |oid: Oid| repo.find_tree(oid.git2()?).map_err(failed());
-    let mut index = repo.merge_trees(&tree(base)?, &tree(ours)?, &tree(theirs)?, None).map_err(failed())?;
+    let because = |error: Error| unreadable(objects, base, [ours, theirs]).err().unwrap_or(error);
+    let merged = repo.merge_trees(&tree(base)?, &tree(ours)?, &tree(theirs)?, None);
+    let mut index = merged.map_err(failed()).map_err(because)?;
     if !index.has_conflicts() {
-        let merged = Oid::from_git2(index.write_tree_to(repo).map_err(failed())?);
+        let merged = Oid::from_git2(index.write_tree_to(repo).map_err(failed()).map_err(because)?);
         let unsaid = unsaid_conflicts(objects, base, [ours, theirs], merged)?;
         return Ok(if unsaid.is_empty() { Merged::Clean(merged) } else { Merged::Conflicts(unsaid) });
     }
@@ -40,6 +42,21 @@ pub fn trees(objects: &Objects, base: Oid, ours: Oid, theirs: Oid) -> Result<Mer
     paths.sort();
     paths.dedup();
     Ok(Merged::Conflicts(paths))
+}
+
+/// Why a merge failed, where a content that it is about is missing or damaged: libgit2 does not say which.
+fn unreadable(objects: &Objects, base: Oid, sides: [Oid; 2]) -> Result<()> {
+    let reader = objects.reader()?;
+    for side in sides {
+        for change in tree::diff(objects, base, side)? {
+            for (mode, oid) in [change.old, change.new].into_iter().flatten() {
+                if mode.is_blob() {
+                    reader.copy_blob::<Error>(oid, &mut |_| Ok(()))?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Conflicts that libgit2 takes for none. A file and a folder of one name, where a removal lies between them: it lets one of

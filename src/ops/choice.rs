@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use super::life::Lives;
-use super::{App, Failure, FailureKind, Result, find, signs};
+use super::{App, Result, find, signs};
 use crate::base::{RepoPath, SessionId, Timestamp};
 use crate::engine::foreign::{self, Home, Question, Window};
 use crate::engine::history::History;
@@ -169,17 +169,4 @@ fn installed_paths(app: &App<'_>) -> Result<Vec<RepoPath>> {
     let mut paths = super::git_install::in_work_tree(app)?;
     paths.extend(local::installed(&app.repo)?.iter().filter_map(|f| RepoPath::new(f.path.as_str()).ok()));
     Ok(paths)
-}
-
-/// The refusal that names the paths and what to type.
-pub fn needed(verb: &str, foreign: &[RepoPath]) -> Failure {
-    let message = format!(
-        "{} changed outside of this session since then; nothing was changed",
-        if let [one] = foreign { format!("{one} was") } else { format!("{} files were", foreign.len()) }
-    );
-    Failure::new(FailureKind::Refused, "rewind.foreign", message)
-        .hint(format!(
-            "`{verb} --mine` leaves them as they are, `{verb} --all` takes them back too, `{verb} -- PATH...` picks paths."
-        ))
-        .details(foreign.iter().map(RepoPath::escaped).collect())
 }

@@ -90,10 +90,10 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         None => snapshot::take(&app.repo, Some(tip.code_tree), &app.snapshot_options(None)?, &Silent)?.tree,
     };
     let only = moving::paths(app, &options.paths)?;
-    let wanted = |path: &RepoPath| only.is_empty() || only.iter().any(|o| path.is_at_or_below(o));
+    moving::refuse_unmatched(app, &only, &[old, new])?;
     let mut files = Vec::new();
     for change in tree::diff(&app.repo.objects, old, new)? {
-        if wanted(&change.path) {
+        if only.matches(&change.path) {
             files.push(FileChange { path: change.path, old: change.old, new: change.new });
         }
     }

@@ -4,6 +4,7 @@ use super::enable::{self, Outcome};
 use super::git_install::{Left, Plan};
 use super::{App, Result, git_uninstall, state_file};
 use crate::agents::FileEdit;
+use crate::base::file;
 use crate::engine::local;
 
 /// What to take out.
@@ -47,6 +48,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let others = enable::enabled_agents(app)?.iter().any(|a| !chosen.iter().any(|c| c.kind() == a));
     let hooks = if others { Plan::default() } else { git_uninstall::uninstall(app, options.write_hooks)? };
     changes.extend(hooks.changes(app)?);
+    edits.iter().try_for_each(|(_, edit)| file::can_be_made(&root.join(&edit.path)))?;
     if !options.dry_run {
         for (_, edit) in &edits {
             enable::apply(&root, edit)?;

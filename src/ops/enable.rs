@@ -13,9 +13,7 @@ use crate::agents::{self, Agent, FileEdit, InstallOptions};
 use crate::base::file::{self, Durability};
 use crate::base::{Error as BaseError, RepoPath};
 use crate::engine::local::{self, Installed};
-
-const BEGIN: &str = "# git-session: begin";
-const END: &str = "# git-session: end";
+use crate::git::outside_rules::{BEGIN, END};
 
 /// What to install.
 #[derive(Clone, Debug, Default)]
@@ -120,6 +118,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     changes.extend(exclude.as_ref().map(|(before, after)| exclude_change(before, after)));
     let hooks = if options.no_git_hooks { Plan::default() } else { git_install::install(app, options.write_hooks)? };
     changes.extend(hooks.changes(app)?);
+    edits.iter().try_for_each(|(_, edit)| file::can_be_made(&root.join(&edit.path)))?;
     if !options.dry_run {
         let mut installed = local::installed(&app.repo)?;
         for (_, edit) in &edits {

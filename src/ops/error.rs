@@ -47,7 +47,7 @@ impl FailureKind {
 }
 
 /// A failure.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error, serde::Serialize)]
 #[error("{message}")]
 pub struct Failure {
     /// What sort.
@@ -61,7 +61,11 @@ pub struct Failure {
     /// What it is about, as it was named.
     pub target: Option<String>,
     /// More lines for people: candidates, paths.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
+    /// Whether people are shown all of these lines, however many.
+    #[serde(skip)]
+    pub is_whole: bool,
 }
 
 /// Result of a use case.
@@ -70,7 +74,7 @@ pub type Result<T> = std::result::Result<T, Failure>;
 impl Failure {
     /// A failure with a sentence and nothing else.
     pub fn new(kind: FailureKind, code: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, code, message: message.into(), hint: None, target: None, details: Vec::new() }
+        Self { kind, code, message: message.into(), hint: None, target: None, details: Vec::new(), is_whole: false }
     }
 
     /// Whether a file could not be read or written.
@@ -97,6 +101,12 @@ impl Failure {
     pub fn details(mut self, details: Vec<String>) -> Self {
         self.details = details;
         self
+    }
+
+    /// Adds lines of which none may be left out: what is said in them is what a person agrees to.
+    #[must_use]
+    pub fn all_details(self, details: Vec<String>) -> Self {
+        Self { is_whole: true, ..self.details(details) }
     }
 }
 
@@ -221,7 +231,7 @@ impl From<EngineError> for Failure {
             }
             EngineError::Refused { path, .. } => Self::new(FailureKind::Refused, "restore.obstacle", message)
                 .target(path.to_string())
-                .hint("Nothing was changed. Move it away, or pick other paths with `-- PATH...`."),
+                .hint("Nothing was changed. Add --mine to leave it as it is, or move it away."),
             EngineError::Driver { path, driver, problem, .. } => driver_failure(&driver, &problem, message).target(path.to_string()),
             EngineError::ChangedMeanwhile { path } => Self::new(FailureKind::Conflict, "restore.changed-meanwhile", message)
                 .target(path.to_string())

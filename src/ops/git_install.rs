@@ -184,6 +184,21 @@ pub fn in_work_tree(app: &App<'_>) -> Result<Vec<RepoPath>> {
     Ok(hooks.iter().filter_map(|h| RepoPath::below(root, &absolute(app, &h.path)).ok()).collect())
 }
 
+/// Hooks that lie, or would lie, in the work tree.
+pub fn possible_in_work_tree(app: &App<'_>) -> Result<Vec<RepoPath>> {
+    let root = app.repo.work_dir()?;
+    let dir = hooks_dir::find(&app.repo)?;
+    if dir.place != Place::WorkTree {
+        return Ok(Vec::new());
+    }
+    Ok(HOOKS.iter().filter_map(|(name, _)| RepoPath::below(root, &dir.path.join(name)).ok()).collect())
+}
+
+/// Whether a hook holds our block.
+pub fn holds_ours(bytes: &[u8]) -> bool {
+    has_block(bytes)
+}
+
 impl Plan {
     /// As told.
     pub fn changes(&self, app: &App<'_>) -> Result<Vec<Change>> {

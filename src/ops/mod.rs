@@ -30,6 +30,7 @@ pub mod later;
 pub mod life;
 pub mod list;
 pub mod log;
+pub mod managed;
 pub mod moving;
 pub mod native;
 pub mod net_changes;

@@ -416,5 +416,5 @@ pub fn unconfirmed(plan: &Plan, lines: Vec<String>) -> Failure {
     Failure::new(FailureKind::Refused, "push.unconfirmed", "nothing was sent: this wants a yes")
         .target(plan.remote.clone())
         .hint("Read what would leave, then add --yes.")
-        .details(lines)
+        .all_details(lines)
 }

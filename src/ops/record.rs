@@ -188,8 +188,7 @@ impl Recording {
         let hinted = only.is_some();
         let previous = self.tip.as_ref().map(|t| t.code_tree);
         let taken = snapshot::take(&app.repo, previous, &app.snapshot_options(only)?, &Silent)?;
-        let extras =
-            (!hinted).then(|| Extras { index: taken.index.clone(), modes: Modes::new(taken.umask, &taken.modes) });
+        let extras = (!hinted).then(|| Extras::of(&taken));
         let (skipped, passed) = (taken.skipped.clone(), taken.passed.clone());
         self.code = Some(DraftCode { passed, tree: taken.tree, scope: taken.scope, skipped, extras });
         Ok(taken)
@@ -203,6 +202,8 @@ impl Recording {
         let session = Session { rows: self.place(self.rows.len()), ..self.session.clone() };
         edits.push((layout::session()?, file(codec::encode("session.json", &session)?)?));
         edits.push((layout::modes()?, file(codec::encode("modes", &Modes::new(taken.umask, &taken.modes))?)?));
+        let rules = if taken.exclude.is_empty() { None } else { file(taken.exclude.clone())? };
+        edits.push((layout::exclude()?, rules));
         for at in &self.dirty_rows {
             let bytes = codec::encode("a turn row", &self.rows[*at])?;
             edits.push((layout::row(self.place(*at))?, file(bytes)?));

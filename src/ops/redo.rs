@@ -22,6 +22,7 @@ pub fn run(app: &App<'_>, terms: &Terms) -> Result<Outcome> {
     let paths = moving::paths(app, &terms.paths)?;
     let code = if movement.mode.code() {
         let present = recording.capture_code(app, None)?;
+        moving::refuse_unknown(app, &paths, &present, history, Some(target))?;
         Some(CodeMove::to(app, history, target, present, &paths)?)
     } else {
         None

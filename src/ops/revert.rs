@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::choice::{self, Foreign};
 use super::moving::{self, CodeMove, Destination, Moved, Started, Terms};
 use super::rewind::Outcome;
-use super::{App, Failure, FailureKind, Result, address};
+use super::{App, Failure, FailureKind, Result, address, managed};
 use crate::base::{RepoPath, text};
 use crate::engine::passed::Passed;
 use crate::engine::plan::{self, Kept, Target, Wanted, WantedFiles};
 use crate::engine::{Snapshot, layout, store};
 use crate::git::merge::{self, Merged};
-use crate::git::{FileMode, Oid, tree};
+use crate::git::{FileMode, Oid, Pathspec, tree};
 use crate::model::filters::Bytes;
 use crate::model::snapshot::Modes;
 use crate::model::{Checkpoint, Kind, Mode, Scope, Skipped};
@@ -38,11 +38,12 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let end = address::checkpoint(app, tip, history, &format!("turn:{}.end", options.turn))?;
     let mut turn = Turn::between(app, start, end)?;
     let paths = moving::paths(app, &options.terms.paths)?;
+    moving::refuse_unmatched(app, &paths, &[present.tree, turn.before, turn.after])?;
     let mut foreign = Vec::new();
     if paths.is_empty() {
         foreign = choice::foreign_in_turn(app, tip, history, (start, end), &present, &turn.changed(app)?)?;
     } else {
-        turn.leave(app, |path| !paths.iter().any(|only| path.is_at_or_below(only)))?;
+        turn.leave(app, |path| !paths.matches(path))?;
     }
     if options.terms.foreign == Foreign::Mine {
         turn.leave(app, |path| foreign.contains(path))?;
@@ -52,26 +53,25 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         Merged::Conflicts(paths) => return Err(conflict(options.turn, &options.terms.same_session(app), &paths)),
     };
     let skipped = Skipped::default();
-    let target = Target { tree, scope: Scope::Full, skipped: &skipped, only: None, leave: &[] };
-    let mut plan = plan::make(&app.repo, &present, &target)?;
+    let managed = managed::paths(app, &[present.tree, tree])?;
+    let target = Target { managed: &managed, ..Target::whole(tree, Scope::Full, &skipped) };
     let modes = turn.modes(app, &present, tree)?;
-    plan::add_bits(&app.repo, &mut plan, &present, &target, &modes)?;
     let wanted = turn.wanted(app, &present, tree)?;
-    plan::convert(&app.repo, &mut plan, &present, &target, &wanted)?;
+    let mut plan = moving::make(app, &present, &target, (&modes, &wanted))?;
     plan.kept.extend(turn.unknown.into_iter().map(|path| (path, Kept::NotLookedAt)));
     // What others changed since is kept by the merge; only what they may have done in the turn itself needs a choice.
     if options.terms.foreign != Foreign::Mine {
         foreign.retain(|path| plan.items.iter().any(|item| item.path == *path));
     }
     let code = Some(CodeMove { present, plan, modes });
-    let terms = &options.terms;
+    let (terms, everything) = (&options.terms, Pathspec::default());
     let destination = Destination {
         kind: Kind::Revert,
         mode: Mode::Code,
         target: start,
         redone: None,
         terms,
-        paths: &[],
+        paths: &everything,
         further_back: &[],
     };
     moving::go(app, recording, history, &destination, Moved { code, chat: None, foreign: Some(foreign) })
@@ -112,9 +112,14 @@ impl Turn {
         let (skipped_before, skipped_after) = (skipped_before?, skipped_after?);
         // What one of them did not look at, the turn neither made nor deleted, for all we know.
         let mut edits = Vec::new();
-        for change in tree::diff(objects, before, after)? {
+        let changes = tree::diff(objects, before, after)?;
+        // What was ignored when it began may have been there all the time, unseen.
+        let paths: Vec<RepoPath> = changes.iter().map(|change| change.path.clone()).collect();
+        let rules = layout::read_exclude(objects, start.meta_tree)?;
+        let were_ignored = plan::were_ignored(&app.repo, before, &rules, &paths)?;
+        for (change, was_ignored) in changes.into_iter().zip(were_ignored) {
             let known = match (change.old, change.new) {
-                (None, _) => was_looked_at(start.scope, &skipped_before, &change.path),
+                (None, _) => !was_ignored && was_looked_at(start.scope, &skipped_before, &change.path),
                 (_, None) => was_looked_at(end.scope, &skipped_after, &change.path),
                 _ => !skipped_before.is_unseen(&change.path) && !skipped_after.is_unseen(&change.path),
             };

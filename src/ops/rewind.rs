@@ -4,13 +4,15 @@ use serde::Serialize;
 
 use super::choice::{self, Foreign};
 use super::further_back::FurtherBack;
-use super::moving::{self, ChatMove, CodeMove, Destination, Files, Moved, Started, Terms};
+use super::moving::{self, ChatMove, CodeMove, Destination, Files, HeadMove, Moved, Started, Terms};
 use super::record::Recording;
 use super::{App, Failure, FailureKind, Result, address};
 use crate::base::{RepoPath, SessionId};
-use crate::engine::Plan;
 use crate::engine::history::{Half, History};
+use crate::engine::plan::{self, Obstacle};
 use crate::engine::store::Tip;
+use crate::engine::{Plan, Snapshot};
+use crate::git::Pathspec;
 use crate::model::{Checkpoint, Kind, Mode, Scope};
 
 /// What to rewind, and how.
@@ -31,6 +33,9 @@ pub struct Options {
 pub struct Outcome {
     /// The session.
     pub session: SessionId,
+    /// Which verb.
+    #[serde(skip)]
+    pub kind: Kind,
     /// Which half.
     pub mode: Mode,
     /// Whether this only says what would happen.
@@ -56,12 +61,17 @@ pub struct Outcome {
     /// Files that tools wrote outside of the work tree in the turns that go; they stay as they are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<String>,
+    /// What cannot be touched: left, or in need of a choice.
+    pub obstacles: Vec<Obstacle>,
     /// Whether the index was asked to go there too.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub staged: bool,
     /// Whether HEAD was asked to go there too.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub head: bool,
+    /// Where HEAD goes, or would go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head_move: Option<HeadMove>,
     /// How to go on with the conversation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub native: Option<super::native::Native>,
@@ -82,6 +92,16 @@ pub struct Outcome {
     pub needs_trust: bool,
     /// Whether paths need a choice before anything happens.
     pub needs_choice: bool,
+    /// In a dry run: what the real run would fail with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
+}
+
+impl Outcome {
+    /// The exit code: a dry run ends as the real one would.
+    pub fn exit_code(&self) -> u8 {
+        self.error.as_ref().map_or(0, |error| error.kind.exit_code())
+    }
 }
 
 /// A checkpoint as named in outcomes.
@@ -128,11 +148,13 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
 
     let (target, code, further_back) = match (&options.target, present) {
         (None, Some(present)) if options.mode == Mode::Code => {
+            moving::refuse_unknown(app, &paths, &present, history, None)?;
             let (target, plan, left) = choose(app, options, tip, history, &present, &paths)?;
             (target, Some(CodeMove::new(app, target, present, plan)?), left)
         }
         (None, Some(present)) => {
             let target = last_turn(&recording, history)?;
+            moving::refuse_unknown(app, &paths, &present, history, Some(target))?;
             let left = FurtherBack::load(app, history)?.than(target.number);
             let plan = moving::leave(app, history, target, &present, &paths, &left)?;
             (target, Some(CodeMove::new(app, target, present, plan)?), left)
@@ -140,6 +162,9 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         (None, None) => (last_turn(&recording, history)?, None, Vec::new()),
         (Some(text), present) => {
             let target = address::checkpoint(app, tip, history, text)?;
+            if let Some(present) = &present {
+                moving::refuse_unknown(app, &paths, present, history, Some(target))?;
+            }
             let code = present.map(|present| CodeMove::to(app, history, target, present, &paths)).transpose()?;
             (target, code, Vec::new())
         }
@@ -165,8 +190,8 @@ fn choose<'h>(
     options: &Options,
     tip: &Tip,
     history: &'h History,
-    present: &crate::engine::Snapshot,
-    paths: &[RepoPath],
+    present: &Snapshot,
+    paths: &Pathspec,
 ) -> Result<(&'h Checkpoint, Plan, Vec<RepoPath>)> {
     let further_back = FurtherBack::load(app, history)?;
     let start = history.tip().ok_or_else(nothing_further)?;
@@ -180,6 +205,9 @@ fn choose<'h>(
         if options.terms.foreign == Foreign::Mine && !plan.is_empty() {
             let foreign = choice::foreign_paths(app, tip, history, candidate, present, &plan)?;
             plan = moving::leave(app, history, candidate, present, paths, &[foreign, left.clone()].concat())?;
+        }
+        if options.terms.leave_obstacles {
+            plan = plan::leave_obstacles(&app.repo, present, plan)?;
         }
         if !plan.is_empty() {
             return Ok((candidate, plan, left));

@@ -13,6 +13,7 @@ use super::net_changes::NetChanges;
 use super::record::Recording;
 use super::{App, Failure, FailureKind, Result, enable, state_record};
 use crate::base::file::{self, Durability};
+use crate::base::repo_path::{escape, unescape};
 use crate::base::{Error as BaseError, RepoPath, SessionId};
 use crate::engine::local;
 use crate::engine::store::Tip;
@@ -39,6 +40,35 @@ pub struct Copy {
     /// Which of `written`'s next prompts nobody set: an editor that leaves them in the list does not set them.
     #[serde(default)]
     pub derived_prompts: Vec<String>,
+}
+
+/// A file of a person's own that lay there before we wrote ours: what `disable` gives back.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Before {
+    /// Where, relative to the top.
+    path: RepoPath,
+    /// Its bytes, escaped.
+    bytes: String,
+    /// Whether somebody has changed ours since: then that is theirs, too.
+    #[serde(default)]
+    is_edited: bool,
+}
+
+fn before_place(app: &App<'_>) -> PathBuf {
+    app.repo.git_dir.join("session").join("state-file.before")
+}
+
+fn before(app: &App<'_>, path: &RepoPath) -> Result<Option<Before>> {
+    let bytes = file::read_optional(&before_place(app))?;
+    let noted = bytes.and_then(|bytes| serde_json::from_slice::<Before>(&bytes).ok());
+    Ok(noted.filter(|before| before.path == *path))
+}
+
+fn set_before(app: &App<'_>, before: &Before) -> Result<()> {
+    let bytes = serde_json::to_vec(before)
+        .map_err(|e| Failure::new(FailureKind::Internal, "internal", format!("cannot note the state file: {e}")))?;
+    local::worktree_dir(&app.repo)?;
+    Ok(file::write_atomic(&before_place(app), &bytes, Some(0o600), Durability::Process)?)
 }
 
 /// The file's path, as configured.
@@ -165,6 +195,9 @@ fn changes(app: &App<'_>, recording: &Recording, notices: &mut Vec<String>) -> R
     let place = place(app, &path)?;
     let Some(bytes) = file::read_optional(&place)? else { return Ok(Map::new()) };
     let known = copy(app)?.filter(|copy| copy.path == path);
+    if known.is_none() && before(app, &path)?.is_none() {
+        set_before(app, &Before { path: path.clone(), bytes: escape(&bytes), is_edited: false })?;
+    }
     let found = match State::decode(&bytes) {
         Ok(state) => state,
         Err(problem) => {
@@ -189,6 +222,12 @@ fn changes(app: &App<'_>, recording: &Recording, notices: &mut Vec<String>) -> R
         // A file that we never wrote: all that it says, but not what it leaves empty.
         None => merge::without(without_empty(after), FACTS),
     };
+    if known.is_some()
+        && !patch.is_empty()
+        && let Some(before) = before(app, &path)?.filter(|before| !before.is_edited)
+    {
+        set_before(app, &Before { is_edited: true, ..before })?;
+    }
     let word = patch.get("objectives").and_then(|o| o.get("status")).and_then(Value::as_str);
     if let Some(word) = word.filter(|word| !STATUSES.contains(word)) {
         notices.push(format!("{path}: objectives.status {word:?} is none of {}; taken as it is", STATUSES.join(", ")));
@@ -286,15 +325,32 @@ fn exclude(app: &App<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Removes the file where it still is what we wrote; for `disable`.
+/// Removes the file where it still is what we wrote, or gives back the one that was there before; for `disable`.
 pub fn remove_unchanged(app: &App<'_>) -> Result<()> {
     let Some(copy) = copy(app)? else { return Ok(()) };
     let place = place(app, &copy.path)?;
     let written = State::from_map(copy.written)?.encode()?;
-    if is_same(&place, &written)? {
-        file::remove_optional(&place)?;
-        file::remove_optional(&local::worktree_dir(&app.repo)?.join("state-file"))?;
+    if !is_same(&place, &written)? {
+        return Ok(());
     }
+    match before(app, &copy.path)? {
+        Some(before) if !before.is_edited => {
+            let bytes = unescape(&before.bytes);
+            file::write_atomic(&place, &bytes, None, Durability::Process)?;
+            let kept = backup(&copy.path)?.on_disk(app.repo.work_dir()?);
+            // It was kept there since we could not read it.
+            if is_same(&kept, &bytes)? {
+                file::remove_optional(&kept)?;
+            }
+        }
+        // It is theirs, with what they changed in it since.
+        Some(_) => {}
+        None => {
+            file::remove_optional(&place)?;
+        }
+    }
+    file::remove_optional(&before_place(app))?;
+    file::remove_optional(&local::worktree_dir(&app.repo)?.join("state-file"))?;
     Ok(())
 }
 

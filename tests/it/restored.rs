@@ -142,7 +142,7 @@ fn a_name_that_is_dot_git_to_some_file_system_is_refused_before_anything_is_writ
             }
             let skipped = Skipped::default();
             let tree = Oid::parse(&tree).expect("an id");
-            let target = Target { tree, scope: Scope::Full, skipped: &skipped, only: None, leave: &[] };
+            let target = Target::whole(tree, Scope::Full, &skipped);
             let refused = plan::make(&opened, &present, &target);
             assert_eq!(refused.is_err(), name != fine, "{name:?}, below a folder: {below}: {refused:?}");
         }

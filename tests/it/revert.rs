@@ -425,15 +425,17 @@ fn what_another_session_may_have_done_in_the_turn_needs_a_choice() {
     let rows = repo.checkpoints();
     assert!(rows.iter().any(|row| row["turn"] == 3), "of the agent that went on: {rows:#?}");
     let revert = |more: &[&'static str]| [&["revert", "2", "-s", session.as_str()][..], more].concat();
-    let plan = repo.ask(revert(&["--dry-run"]));
-    assert_eq!(
-        (&plan["foreign"], &plan["needs_choice"]),
-        (&serde_json::json!(["f", "shell"]), &true.into()),
-        "{plan:#}"
-    );
+    let out = repo.session([&["--json"][..], &revert(&["--dry-run"])].concat());
+    let plan = out.json();
+    let wanted = (Some(6), &serde_json::json!(["f", "shell"]), &true.into());
+    assert_eq!((out.code, &plan["foreign"], &plan["needs_choice"]), wanted, "{out}");
     let error = stays(&repo, 6, "rewind.foreign", &revert(&[]));
     assert_eq!(error["details"], serde_json::json!(["f", "shell"]), "{error:#}");
-    assert!(error["hint"].as_str().expect("a hint").contains("session revert 2 --mine"), "{error:#}");
+    assert!(
+        error["hint"].as_str().expect("a hint").contains("session revert 2 ")
+            && error["hint"].to_string().contains(" --mine`"),
+        "{error:#}"
+    );
     repo.ask(revert(&["--mine"]));
     assert!(!repo.at("named").exists() && repo.at("shell").exists());
     assert!(repo.read("f").windows(4).any(|part| part == b"FIVE") && repo.read("run") == b"by a alone\n");

@@ -215,8 +215,14 @@ fn a_persons_change_is_named_and_nothing_happens_without_a_choice() {
             assert!(error["hint"].as_str().expect("a hint").contains(way), "{error:#}");
         }
     }
-    let plan = repo.ask(["rewind", "code", "--dry-run"]);
-    assert_eq!((&plan["needs_choice"], &plan["foreign"]), (&json!(true), &json!(["person"])), "{plan:#}");
+    let out = repo.session(["--json", "rewind", "code", "--dry-run"]);
+    let plan = out.json();
+    assert_eq!(
+        (out.code, &plan["needs_choice"], &plan["foreign"]),
+        (Some(6), &json!(true), &json!(["person"])),
+        "{out}"
+    );
+    assert_eq!(plan["error"]["code"], "rewind.foreign", "{out}");
     // Nor is it answered by --yes, and a dry run changed nothing.
     assert_eq!(repo.read("person"), b"theirs, changed\n");
 }

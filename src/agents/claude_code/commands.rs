@@ -40,6 +40,11 @@ impl Command {
         self.name == "rewind"
     }
 
+    /// Its file, relative to the top of the work tree.
+    pub(super) fn path(&self) -> String {
+        format!(".claude/commands/{}.md", self.name)
+    }
+
     /// The line that a person types.
     pub(super) fn line(&self) -> String {
         format!("/{}", self.name.replace('/', ":"))

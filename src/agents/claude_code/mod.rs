@@ -20,9 +20,10 @@ mod recordings;
 use std::path::{Path, PathBuf};
 
 use super::{
-    Agent, AgentEnv, Companion, Error, FileEdit, HookInput, Hooks, InstallOptions, Parsed, Reply, Result, Rewrite,
-    Rewritten,
+    Agent, AgentEnv, Companion, Error, FileEdit, HookInput, Hooks, InstallOptions, ManagedFile, Parsed, Reply, Result,
+    Rewrite, Rewritten,
 };
+use crate::base::RepoPath;
 use crate::base::file::read_optional;
 
 /// Its kind.
@@ -101,6 +102,19 @@ impl Agent for ClaudeCode {
         Some(format!("/resume {native_id}"))
     }
 
+    fn managed_files(&self) -> Vec<ManagedFile> {
+        let file = |path: &str, is_personal| ManagedFile { path: path.to_owned(), is_personal };
+        let commands = commands::COMMANDS.iter().map(|command| file(&command.path(), false));
+        [file(LOCAL, true), file(SHARED, false)].into_iter().chain(commands).collect()
+    }
+
+    fn is_ours(&self, path: &RepoPath, bytes: &[u8]) -> bool {
+        match path.to_path() == Path::new(SHARED) {
+            true => std::str::from_utf8(bytes).is_ok_and(settings::has_hooks),
+            false => commands::is_ours(bytes),
+        }
+    }
+
     fn install(&self, root: &Path, options: &InstallOptions) -> Result<Vec<FileEdit>> {
         let mut edits = Vec::new();
         let shared = Settings::read(root, SHARED)?;
@@ -165,7 +179,7 @@ impl Agent for ClaudeCode {
 }
 
 fn command_file(root: &Path, command: &commands::Command) -> Result<(PathBuf, Option<Vec<u8>>)> {
-    let path = PathBuf::from(format!(".claude/commands/{}.md", command.name));
+    let path = PathBuf::from(command.path());
     let before = read_optional(&root.join(&path))?;
     Ok((path, before))
 }

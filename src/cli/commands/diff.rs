@@ -26,7 +26,7 @@ pub struct Args {
     /// To this checkpoint
     #[arg(value_name = "B")]
     to: Option<String>,
-    /// Only these paths
+    /// Only these paths, as git's pathspecs
     #[arg(last = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Only count lines

@@ -8,14 +8,13 @@ use crate::cli::args::SessionArg;
 use crate::cli::ask;
 use crate::cli::line::line;
 use crate::cli::output::Ui;
+use crate::cli::render::paths;
 use crate::cli::theme::paint;
 use crate::model::Scope;
+use crate::ops::choice::Foreign;
 use crate::ops::{Result, fork};
 
 use super::rewind::{executable, wants_trust, whose};
-
-/// How many paths a dry run lists.
-const LISTED: usize = 20;
 
 /// Make an independent session, and a branch, from a checkpoint
 ///
@@ -46,6 +45,12 @@ pub struct Args {
     /// Take configuration of somebody else's session that runs commands (hooks, tasks) along too
     #[arg(long)]
     trust: bool,
+    /// With --switch: leave files that someone else changed, and what cannot be touched, as they are
+    #[arg(long, requires = "switch", conflicts_with = "all")]
+    mine: bool,
+    /// With --switch: take files that someone else changed back too; what cannot be touched is left
+    #[arg(long, requires = "switch")]
+    all: bool,
     /// Show what would be made, change nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -65,6 +70,7 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
         no_branch: args.no_branch,
         worktree: args.worktree,
         switch: args.switch,
+        foreign: Foreign::of(args.mine, args.all),
         dry_run: args.dry_run,
         trust: args.trust,
     };
@@ -110,15 +116,15 @@ fn show(ui: &mut Ui, o: &fork::Outcome) {
         ui.data_line(format!("  files   here, as uncommitted work: {files} changed since the base; {moves}"));
     }
     if o.dry_run {
-        for path in o.files.iter().take(LISTED) {
-            ui.data_line(format!("          {path}"));
-        }
-        if o.files.len() > LISTED {
-            ui.data_line(format!("          and {} more", o.files.len() - LISTED));
+        for line in paths::listed(ui, &o.files, paths::shown) {
+            ui.data_line(format!("          {line}"));
         }
     }
-    for path in &o.left_out {
-        ui.warning(&format!("left out of the branch, it looks like a secret: {path}"));
+    if let Some(here) = &o.here {
+        paths::tell_left(ui, &here.kept);
+    }
+    for line in paths::listed(ui, &o.left_out, paths::shown) {
+        ui.warning(&format!("left out of the branch, it looks like a secret: {line}"));
     }
     whose(ui, o.whose.as_ref());
     executable(ui, &o.executable, o.dry_run);

@@ -102,12 +102,13 @@ fn lines(plan: &Plan) -> Vec<String> {
         text::count(checkpoints, "new checkpoint"),
         text::bytes(plan.bytes)
     )];
-    for session in &plan.sessions {
+    for session in plan.sessions.iter().take(SHOWN) {
         let title = session.name.as_deref().or(session.title.as_deref()).unwrap_or("(untitled)");
         let new = if session.is_new { ", not there yet" } else { "" };
         let count = text::count(session.new_checkpoints, "new checkpoint");
         out.push(format!("  {}  {title}: {count} up to {}{new}", session.id.short(), session.checkpoint));
     }
+    out.extend(more(plan.sessions.len()));
     if !plan.secrets.is_empty() {
         out.push(format!("{} that by name may hold secrets:", text::count(plan.secrets.len(), "file")));
         out.extend(plan.secrets.iter().map(|p| format!("  {}", text::sanitise_bytes(p.as_bytes()))));
@@ -147,5 +148,5 @@ fn lines(plan: &Plan) -> Vec<String> {
 }
 
 fn more(count: usize) -> Option<String> {
-    (count > SHOWN).then(|| format!("  and {} more", count - SHOWN))
+    (count > SHOWN).then(|| format!("  and {} more", text::grouped(count - SHOWN)))
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::rewind::{choosing, tell};
+use super::rewind::{choosing, show_move};
 use crate::cli::Context;
 use crate::cli::args::SessionArg;
 use crate::ops::choice::Foreign;
@@ -23,10 +23,10 @@ pub struct Args {
     /// Show what would change, change nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
-    /// Leave files that someone else may have changed in the turn as they are
+    /// Leave files that someone else may have changed in the turn, and what cannot be touched, as they are
     #[arg(long, conflicts_with = "all")]
     mine: bool,
-    /// Take files that someone else may have changed in the turn back too
+    /// Take files that someone else may have changed in the turn back too; what cannot be touched is left
     #[arg(long)]
     all: bool,
     /// Write configuration of somebody else's session that runs commands (hooks, tasks) too
@@ -37,7 +37,7 @@ pub struct Args {
     force: bool,
     #[command(flatten)]
     session: SessionArg,
-    /// Only these paths
+    /// Only these paths, as git's pathspecs
     #[arg(last = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
@@ -45,11 +45,12 @@ pub struct Args {
 /// Reverts.
 pub fn run(context: &mut Context, args: Args) -> Result<u8> {
     let progress = context.ui.progress();
-    let app = context.app(&*progress)?;
+    let app = if args.dry_run { context.reader(&*progress)? } else { context.app(&*progress)? };
     let terms = Terms {
         session: args.session.session,
         dry_run: args.dry_run,
         foreign: Foreign::of(args.mine, args.all),
+        leave_obstacles: args.mine || args.all,
         paths: args.paths,
         trust: args.trust,
         force: args.force,
@@ -58,6 +59,5 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
     let turn = args.turn;
     let revert = |terms: &Terms| revert::run(&app, &revert::Options { turn, terms: terms.clone() });
     let outcome = choosing(&mut context.ui, terms, revert)?;
-    context.show("revert", &outcome, |ui, o| tell(ui, "Reverted", o));
-    Ok(0)
+    show_move(context, "revert", outcome)
 }

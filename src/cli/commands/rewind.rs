@@ -6,14 +6,16 @@ use clap::ValueEnum;
 
 use crate::base::text;
 use crate::cli::args::SessionArg;
-use crate::cli::line::{Line, line};
+use crate::cli::line::line;
+use crate::cli::render::moved::tell;
+use crate::cli::render::paths::{listed, shown};
 use crate::cli::theme::paint;
-use crate::cli::{Context, Ui, ask};
-use crate::model::{Kind, Mode};
+use crate::cli::{Context, Ui, ask, output};
+use crate::model::Mode;
 use crate::ops::choice::Foreign;
 use crate::ops::moving::Terms;
 use crate::ops::rewind::{self, Outcome};
-use crate::ops::{App, Failure, FailureKind, Result, outside, redo, show, trust};
+use crate::ops::{App, Failure, FailureKind, Result, redo, show, trust};
 
 /// Go back: the files, the conversation, or both
 ///
@@ -23,7 +25,8 @@ use crate::ops::{App, Failure, FailureKind, Result, outside, redo, show, trust};
 /// they are. Without a checkpoint it goes to the newest turn start or save that differs; repeated, further back.
 /// `chat` writes a new conversation file, cut before a turn, and says how to resume it; the live one is not touched.
 ///
-/// Files that someone else changed since then are listed and need a choice: --mine, --all, or paths.
+/// Files that someone else changed since then, and things in the way that no checkpoint holds (ignored, too large, special,
+/// nested), are listed and need a choice: --mine, --all, or paths. A dry run ends with the exit code of the real one.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  session rewind code                undo what the last turn did to the files\n  session rewind code --dry-run      only show it\n  session rewind code turn:2         as it was just before turn 2 was answered\n  session rewind code 7 -- src/main.rs\n  session rewind chat                cut the last turn off the conversation\n  session rewind both turn:3 --mine\n  session redo"
@@ -52,10 +55,10 @@ pub struct HowArgs {
     /// Show what would change, change nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
-    /// Leave files that someone else changed as they are
+    /// Leave files that someone else changed, and what cannot be touched, as they are
     #[arg(long, conflicts_with = "all")]
     mine: bool,
-    /// Take files that someone else changed back too
+    /// Take files that someone else changed back too; what cannot be touched is left
     #[arg(long)]
     all: bool,
     /// Write configuration of somebody else's session that runs commands (hooks, tasks) too
@@ -72,7 +75,7 @@ pub struct HowArgs {
     force: bool,
     #[command(flatten)]
     session: SessionArg,
-    /// Only these paths
+    /// Only these paths, as git's pathspecs
     #[arg(last = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
@@ -83,6 +86,7 @@ impl HowArgs {
             session: self.session.session.clone(),
             dry_run: self.dry_run,
             foreign: Foreign::of(self.mine, self.all),
+            leave_obstacles: self.mine || self.all,
             paths: self.paths.clone(),
             staged: self.staged,
             head: self.head,
@@ -118,7 +122,7 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
         return run_redo(context, &args.how);
     }
     let progress = context.ui.progress();
-    let app = context.app(&*progress)?;
+    let app = if args.how.dry_run { context.reader(&*progress)? } else { context.app(&*progress)? };
     let Some(mode) = args.mode else { return points(context, &app, &args.how) };
     let target = match args.turns {
         Some(n) => Some(turns_back(&app, &args.how, n)?),
@@ -129,25 +133,38 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
         rewind::run(&app, &rewind::Options { mode, target: target.clone(), step, terms: terms.clone() })
     };
     let outcome = choosing(&mut context.ui, args.how.terms(), rewind)?;
-    context.show("rewind", &outcome, |ui, o| tell(ui, "Rewound", o));
-    Ok(0)
+    show_move(context, "rewind", outcome)
 }
 
 /// Redoes.
 pub fn run_redo(context: &mut Context, how: &HowArgs) -> Result<u8> {
     let progress = context.ui.progress();
-    let app = context.app(&*progress)?;
+    let app = if how.dry_run { context.reader(&*progress)? } else { context.app(&*progress)? };
     let outcome = choosing(&mut context.ui, how.terms(), |terms| redo::run(&app, terms))?;
-    context.show("redo", &outcome, |ui, o| tell(ui, "Redone", o));
-    Ok(0)
+    show_move(context, "redo", outcome)
+}
+
+/// Shows what a move did, or would do; a dry run then fails as the real one would.
+pub fn show_move(context: &mut Context, verb: &str, mut outcome: Outcome) -> Result<u8> {
+    if context.ui.mode() == output::Mode::Json {
+        context.show(verb, &outcome, |_, _| {});
+        return Ok(outcome.exit_code());
+    }
+    let failure = outcome.error.take();
+    // Where nothing is to be done, that is all there is to say.
+    if failure.as_ref().is_none_or(|failure| failure.kind != FailureKind::Failed) {
+        context.show(verb, &outcome, tell);
+    }
+    failure.map_or(Ok(0), Err)
 }
 
 /// Moves; where a choice is needed and somebody can be asked, asks, and moves by the answer.
 pub fn choosing(ui: &mut Ui, mut terms: Terms, go: impl Fn(&Terms) -> Result<Outcome> + Copy) -> Result<Outcome> {
     match go(&terms) {
-        Err(failure) if wants_choice(ui, &failure) => match ask::foreign(ui, &failure.details) {
+        Err(failure) if wants_choice(ui, &failure) => match ask::foreign(ui, &failure) {
             Some(choice) => {
                 terms.foreign = choice;
+                terms.leave_obstacles = true;
                 choosing(ui, terms, go)
             }
             None => Err(failure),
@@ -169,7 +186,7 @@ pub fn wants_trust(ui: &Ui, failure: &Failure) -> bool {
 }
 
 fn wants_choice(ui: &Ui, failure: &Failure) -> bool {
-    failure.code == "rewind.foreign" && ui.is_interactive() && ui.can_ask()
+    matches!(failure.code, "rewind.foreign" | "restore.obstacle") && ui.is_interactive() && ui.can_ask()
 }
 
 fn turns_back(app: &App<'_>, how: &HowArgs, n: u32) -> Result<String> {
@@ -225,93 +242,10 @@ pub fn executable(ui: &mut Ui, paths: &[crate::base::RepoPath], needs_trust: boo
         return;
     }
     ui.warning("configuration of somebody else that runs commands:");
-    for path in paths {
-        ui.note(&format!("  {}", text::sanitise_bytes(path.as_bytes())));
+    for line in listed(ui, paths, shown) {
+        ui.note(&format!("  {line}"));
     }
     if needs_trust {
         ui.hint("Read it first; it is written with --trust only.");
-    }
-}
-
-/// What a checkpoint is to a person: where in the conversation it lies, else its kind.
-fn what_it_is(place: &rewind::Place) -> String {
-    let title = text::truncate(&text::sanitise(&place.title), 60);
-    let what = match (place.kind, place.turn) {
-        (Kind::TurnStart, Some(turn)) => format!("before turn {turn}"),
-        (Kind::TurnEnd | Kind::Tail, Some(turn)) => format!("after turn {turn}"),
-        (Kind::End, _) => "when the agent ended".to_owned(),
-        (Kind::PreRewind, _) => return "the state before that move".to_owned(),
-        (kind, _) => kind.to_string(),
-    };
-    if title.is_empty() { what } else { format!("{what}: {title}") }
-}
-
-/// Tells what a rewind, redo or revert did, or would do.
-pub fn tell(ui: &mut Ui, done: &str, o: &Outcome) {
-    let theme = ui.theme();
-    let what = match o.mode {
-        Mode::Code => "code",
-        Mode::Chat => "chat",
-        Mode::Both => "code and chat",
-    };
-    let number = paint(theme.id, format!("checkpoint {}", o.target.number));
-    let place = line![number, format!(" ({})", what_it_is(&o.target))];
-    if o.dry_run {
-        ui.data_line(line![format!("Would take {what} to "), place, ":"]);
-    } else {
-        ui.data_line(match o.target.turn.filter(|_| done == "Reverted") {
-            Some(turn) => Line::from(format!("{done}: turn {turn}; what came later stays.")),
-            None => line![format!("{done}: {what} to "), place, "."],
-        });
-    }
-    for (sign, style, paths) in [
-        ("write ", theme.added, &o.files.written),
-        ("delete", theme.removed, &o.files.deleted),
-        ("mode  ", theme.warn, &o.files.modes),
-    ] {
-        for path in paths.iter().take(50) {
-            ui.data_line(line!["  ", paint(style, sign), "  ", text::sanitise_bytes(path.as_bytes())]);
-        }
-        if paths.len() > 50 {
-            ui.data_line(format!("  {sign}  and {} more", paths.len() - 50));
-        }
-    }
-    if o.mode.code() && o.files.is_empty() {
-        ui.data_line("  no file differs");
-    }
-    for (path, why) in &o.files.kept {
-        ui.note(&format!("  left    {path} ({why})"));
-    }
-    if let Some(elsewhere) = outside::line(&o.outside) {
-        ui.note(&elsewhere);
-    }
-    whose(ui, o.whose.as_ref());
-    executable(ui, &o.executable, o.needs_trust);
-    if o.needs_choice {
-        ui.warning(&format!(
-            "changed outside of this session since then: {}",
-            o.foreign.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-        ));
-        ui.hint("Add --mine to leave them, --all to take them back too, or `-- PATH...` to pick.");
-    }
-    if let Some(turns) = o.turns {
-        let have = if o.dry_run { "would have" } else { "has" };
-        ui.data_line(format!("The conversation {have} {}.", text::count(turns, "turn")));
-    }
-    if let Some(prompt) = &o.removed_prompt {
-        ui.data_line(format!("Cut off first: {}", text::sanitise(&text::first_line(prompt, 200))));
-    }
-    if !o.dry_run
-        && let Some(from) = o.from
-    {
-        let back = if done == "Rewound" {
-            format!("`{}` brings it back", ui.command("redo"))
-        } else {
-            format!("`{} {} {from}` goes there", ui.command("rewind"), o.mode)
-        };
-        ui.note(&format!("The state before is checkpoint {from}; {back}."));
-    }
-    if let Some(native) = &o.native {
-        super::resume::how_to(ui, native);
     }
 }

@@ -4,6 +4,7 @@ use crate::base::text;
 use crate::cli::Context;
 use crate::cli::args::SessionArg;
 use crate::cli::line::line;
+use crate::cli::render::paths::listed;
 use crate::cli::theme::paint;
 use crate::model::SkipReason;
 use crate::ops::{Result, save};
@@ -43,9 +44,12 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
         for notice in &o.notices {
             ui.warning(notice);
         }
-        for skipped in &o.skipped {
+        let told = listed(ui, &o.skipped, |skipped| {
             let size = skipped.bytes.map(|b| format!(" ({})", text::bytes(b))).unwrap_or_default();
-            ui.warning(&format!("not saved: {}{size}: {}", skipped.path, reason(skipped.reason)));
+            format!("{}{size}: {}", skipped.path, reason(skipped.reason))
+        });
+        for line in told {
+            ui.warning(&format!("not saved: {line}"));
         }
     });
     Ok(0)

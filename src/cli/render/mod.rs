@@ -2,6 +2,8 @@
 
 pub mod diff;
 pub mod graph;
+pub mod moved;
+pub mod paths;
 pub mod stat;
 pub mod table;
 pub mod time;

@@ -26,7 +26,8 @@ pub fn add_bits(repo: &Repo, plan: &mut Plan, present: &Snapshot, target: &Targe
     let unusual: BTreeSet<&RepoPath> = now.paths.keys().chain(recorded.paths.keys()).collect();
     let mut found = Vec::new();
     for path in unusual.difference(&planned).copied() {
-        if target.only.is_some_and(|only| !is_among(path, only)) || is_among(path, target.leave) {
+        let is_left = is_among(path, target.leave) || target.managed.contains(path);
+        if is_left || target.only.is_some_and(|only| !only.matches(path)) {
             continue;
         }
         // Of what could not be taken the bits are not known either.

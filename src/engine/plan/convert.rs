@@ -201,7 +201,8 @@ impl Converter<'_> {
         let planned: BTreeSet<RepoPath> = plan.items.iter().map(|item| item.path.clone()).collect();
         let candidates: BTreeSet<&RepoPath> = self.paths.keys().chain(self.present.passed.looked_at.keys()).collect();
         for path in candidates.into_iter().filter(|path| !planned.contains(*path)) {
-            if target.only.is_some_and(|only| !is_among(path, only)) || is_among(path, target.leave) {
+            let is_left = is_among(path, target.leave) || target.managed.contains(path);
+            if is_left || target.only.is_some_and(|only| !only.matches(path)) {
                 continue;
             }
             let objects = &self.repo.objects;

@@ -1,10 +1,12 @@
 //! The plan of a restore: what would be written, deleted and changed; the same value that `--dry-run` prints (design 3.7).
 //!
 //! A plan never deletes what the target did not look at or would ignore, and says beforehand what stands in its way
-//! ([`obstacles`]): a restore is refused as a whole rather than done by half.
+//! ([`obstacles`]): the caller leaves that ([`leave_obstacles`]) or refuses the restore as a whole.
 
 mod bits;
+mod content;
 mod convert;
+mod left;
 mod names;
 mod obstacles;
 mod outcome;
@@ -17,11 +19,13 @@ use super::restore::dirs::{Place, WorkTree};
 use super::{Result, Snapshot};
 use crate::base::RepoPath;
 use crate::git::exclude::Exclude;
-use crate::git::{Error as GitError, FileMode, Oid, Repo, TreeChange, tree};
+use crate::git::{Error as GitError, FileMode, Oid, Pathspec, Repo, TreeChange, tree};
 use crate::model::{Scope, Skipped};
 
 pub use bits::{add_bits, bits};
+pub use content::{are_sound, contents_are_sound};
 pub use convert::{Conversion, Via, Wanted, WantedFiles, convert};
+pub use left::{leave_obstacles, start_folder};
 pub(super) use names::Names;
 pub use outcome::unplanned;
 
@@ -69,16 +73,18 @@ pub enum Kept {
     NotLookedAt,
     /// What is there now could not be taken.
     Unseen,
-    /// The rules of the target ignore it.
+    /// The rules of the target ignore it, those in its tree or those that lay outside.
     Ignored,
     /// A submodule or nested repository; its content is its own.
     Gitlink,
     /// The caller chose to leave it.
     Chosen,
+    /// `enable` manages it.
+    Managed,
 }
 
 /// Something on disk that a write would destroy and that no checkpoint holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Obstacle {
     /// The path of the plan.
     pub path: RepoPath,
@@ -95,10 +101,21 @@ pub struct Target<'a> {
     pub scope: Scope,
     /// What its checkpoint left out.
     pub skipped: &'a Skipped,
-    /// Only these paths and what is below them; `None` for all.
-    pub only: Option<&'a [RepoPath]>,
-    /// Leave these as they are.
+    /// The ignore rules that lay outside of the tree then.
+    pub rules: &'a [u8],
+    /// Only these paths; `None` for all.
+    pub only: Option<&'a Pathspec>,
+    /// Leave these, and what is below them, as they are.
     pub leave: &'a [RepoPath],
+    /// Files that `enable` manages: never touched.
+    pub managed: &'a [RepoPath],
+}
+
+impl<'a> Target<'a> {
+    /// All of a tree, by the ignore rules of now.
+    pub const fn whole(tree: Oid, scope: Scope, skipped: &'a Skipped) -> Self {
+        Self { tree, scope, skipped, rules: &[], only: None, leave: &[], managed: &[] }
+    }
 }
 
 /// The plan.
@@ -118,6 +135,8 @@ pub struct Plan {
     pub bytes: BTreeMap<RepoPath, Conversion>,
     /// Whether items are about other blobs than the trees have, because of filter drivers.
     pub is_converted: bool,
+    /// What stood in the way and is left as it is, by choice.
+    pub left: Vec<Obstacle>,
 }
 
 impl Plan {
@@ -141,8 +160,8 @@ pub fn make(repo: &Repo, present: &Snapshot, target: &Target<'_>) -> Result<Plan
     }
     let edits = || items.iter().map(|item| (item.path.clone(), item.new)).collect();
     let result = if is_whole { target.tree } else { tree::edit(&repo.objects, present.tree, edits())? };
-    let (obstacles, bytes) = (Vec::new(), BTreeMap::new());
-    let mut plan = Plan { present: present.tree, result, items, kept, obstacles, bytes, is_converted: false };
+    let (obstacles, left, bytes) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let mut plan = Plan { present: present.tree, result, items, kept, obstacles, bytes, is_converted: false, left };
     plan.obstacles = obstacles::find(repo, &disk, present, &plan)?;
     Ok(plan)
 }
@@ -157,24 +176,27 @@ fn sort(repo: &Repo, disk: &WorkTree, present: &Snapshot, target: &Target<'_>) -
     let sparse = repo.config.bool("core.sparseCheckout")?.unwrap_or(false);
     let rules = |folder: Option<&RepoPath>| rules_in(repo, target.tree, folder);
     let mut exclude = Exclude::new(repo, &rules)?;
+    let mut exclude_then = Exclude::as_recorded(repo, &rules, target.rules)?;
 
     let mut items = Vec::new();
     let mut kept = Vec::new();
     let differ = changes.len();
     for change in changes {
         let path = &change.path;
-        if target.only.is_some_and(|only| !is_among(path, only)) {
+        if target.only.is_some_and(|only| !only.matches(path)) {
             continue;
         }
         // A removal below a path that the target holds as a submodule would empty it.
         let in_gitlink = change.new.is_none() && is_among(path, &gitlinks);
-        let stays = if is_among(path, target.leave) {
+        let stays = if target.managed.contains(path) {
+            Some(Kept::Managed)
+        } else if is_among(path, target.leave) {
             Some(Kept::Chosen)
         } else if has_gitlink(&change) || in_gitlink {
             Some(Kept::Gitlink)
         } else if !was_looked_at(&change, target) {
             Some(Kept::NotLookedAt)
-        } else if change.new.is_none() && exclude.is_ignored(path, false)? {
+        } else if change.new.is_none() && (exclude.is_ignored(path, false)? || exclude_then.is_ignored(path, false)?) {
             Some(Kept::Ignored)
         } else if sparse && is_outside(disk, present, &change)? {
             Some(Kept::NotLookedAt)
@@ -191,7 +213,7 @@ fn sort(repo: &Repo, disk: &WorkTree, present: &Snapshot, target: &Target<'_>) -
     for path in present.skipped.unseen() {
         let has = tree::lookup(&repo.objects, target.tree, &path)?.is_some();
         let differs = items.iter().any(|item| item.path == path) || kept.iter().any(|(kept, _)| *kept == path);
-        if has && !differs && target.only.is_none_or(|only| is_among(&path, only)) {
+        if has && !differs && target.only.is_none_or(|only| only.matches(&path)) {
             kept.push((path, Kept::Unseen));
         }
     }
@@ -203,6 +225,14 @@ fn sort(repo: &Repo, disk: &WorkTree, present: &Snapshot, target: &Target<'_>) -
 fn is_outside(disk: &WorkTree, present: &Snapshot, change: &TreeChange) -> Result<bool> {
     let is_skipped = || present.stamps.tracked(&change.path).is_some_and(|tracked| tracked.skip_worktree);
     Ok(change.old.is_some() && (change.new.is_none() && is_skipped() || disk.look(&change.path)? == Place::Nothing))
+}
+
+/// Whether a file would have been ignored at a checkpoint with this tree and these rules outside of it: had it been there, the
+/// checkpoint would not show it.
+pub fn were_ignored(repo: &Repo, tree: Oid, rules: &[u8], paths: &[RepoPath]) -> Result<Vec<bool>> {
+    let source = |folder: Option<&RepoPath>| rules_in(repo, tree, folder);
+    let mut then = Exclude::as_recorded(repo, &source, rules)?;
+    Ok(paths.iter().map(|path| then.is_ignored(path, false)).collect::<crate::git::Result<_>>()?)
 }
 
 /// The ignore rules of a folder as they stand in a tree.

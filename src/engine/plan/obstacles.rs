@@ -40,12 +40,18 @@ pub(super) fn find(repo: &Repo, disk: &WorkTree, present: &Snapshot, plan: &Plan
     Ok(found)
 }
 
-/// How many paths of the resulting tree share a name; nothing where names are compared exactly.
+/// How many paths of the tree that results share a name; nothing where names are compared exactly.
 fn twins(repo: &Repo, names: Names, plan: &Plan) -> Result<BTreeMap<Vec<u8>, usize>> {
     let mut counts = BTreeMap::new();
     if names == Names::CaseFolded && !plan.items.is_empty() {
-        for (path, _, _) in tree::list_files(&repo.objects, plan.result)? {
-            *counts.entry(names.key(&path)).or_insert(0) += 1;
+        let items: BTreeMap<&RepoPath, bool> = plan.items.iter().map(|item| (&item.path, item.new.is_some())).collect();
+        for (path, _, _) in tree::list_files(&repo.objects, plan.present)? {
+            if !items.contains_key(&path) {
+                *counts.entry(names.key(&path)).or_insert(0) += 1;
+            }
+        }
+        for (path, _) in items.into_iter().filter(|(_, is_there)| *is_there) {
+            *counts.entry(names.key(path)).or_insert(0) += 1;
         }
     }
     Ok(counts)

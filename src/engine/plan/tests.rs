@@ -48,11 +48,62 @@ fn only_and_leave_choose_paths_and_folders() {
     let bench = Bench::new();
     let (before, after) = two_states(&bench);
     let (only, leave) = ([p("old"), p("a"), p("tool")], [p("tool")]);
-    let target =
-        Target { tree: before.tree, scope: Scope::Full, skipped: &before.skipped, only: Some(&only), leave: &leave };
+    let only = Pathspec::of_paths(&only);
+    let whole = Target::whole(before.tree, Scope::Full, &before.skipped);
+    let target = Target { only: Some(&only), leave: &leave, ..whole };
     let plan = make(&bench.repo, &after, &target).expect("plans");
     assert_eq!(acts(&plan), [("a".to_owned(), Action::Write), ("old/x".to_owned(), Action::Write)]);
     assert_eq!(kept(&plan), [("tool".to_owned(), Kept::Chosen)]);
+}
+
+#[test]
+fn what_stands_in_the_way_can_be_left_with_all_that_depends_on_it() {
+    let bench = Bench::new();
+    bench.put("a", "one");
+    bench.put("d/f", "then");
+    bench.put("d/g", "then");
+    bench.put("e", "then");
+    let before = bench.capture();
+    bench.put("a", "two");
+    bench.remove("d");
+    bench.remove("e");
+    bench.put("e/new", "now");
+    bench.put("e/too", "large");
+    let after = bench.capture();
+    let mut after = Snapshot { skipped: after.skipped.clone(), ..after };
+    bench.put("d", "a file that is ignored");
+    let path = SkippedPath { path: "e/too".to_owned(), reason: SkipReason::Unreadable, bytes: None };
+    after.skipped.paths.push(path);
+    let plan = bench.plan(&after, &before);
+    let paths = |list: &[Obstacle]| list.iter().map(|o| o.path.to_string()).collect::<Vec<_>>();
+    assert_eq!(paths(&plan.obstacles), ["d/f", "d/g", "e/too"]);
+    let plan = leave_obstacles(&bench.repo, &after, plan).expect("leaves");
+    assert_eq!(paths(&plan.left), ["d/f", "d/g", "e", "e/too"], "a file cannot replace a folder in which one is left");
+    let expected = [("a", Action::Write), ("e/new", Action::Delete)];
+    assert_eq!(acts(&plan), expected.map(|(path, action)| (path.to_owned(), action)));
+    assert!(plan.obstacles.is_empty());
+    bench.apply(&plan).expect("applies");
+    assert_eq!(
+        (bench.read("a"), bench.read("d"), bench.read("e/too")),
+        ("one".into(), "a file that is ignored".into(), "large".into())
+    );
+    assert!(!bench.exists("e/new"));
+}
+
+#[test]
+fn a_file_that_the_rules_of_then_ignore_is_kept_wherever_these_rules_lay() {
+    let bench = Bench::new();
+    bench.put("a", "one");
+    let before = bench.capture();
+    bench.put("a", "two");
+    bench.put("keep/p", "precious");
+    bench.put("new", "new");
+    let after = bench.capture();
+    let recorded = Snapshot { exclude: b"keep/\n".to_vec(), ..before.clone() };
+    let plan = bench.plan(&after, &recorded);
+    assert_eq!(kept(&plan), [("keep/p".to_owned(), Kept::Ignored)]);
+    assert_eq!(acts(&plan), [("a".to_owned(), Action::Write), ("new".to_owned(), Action::Delete)]);
+    assert_eq!(kept(&bench.plan(&after, &before)), []);
 }
 
 #[test]

@@ -87,6 +87,11 @@ pub fn check<'a>(
 }
 
 impl Checked<'_> {
+    /// Whether all contents are read before the first change, so that one that is damaged stops nothing half-way.
+    pub fn reads_all_first(&self) -> bool {
+        self.run.reads_all_first(&self.plan.items)
+    }
+
     /// How sure the journal has to be when it is written before this is applied, and when it is removed.
     pub fn journal_durability(&self) -> Durability {
         self.run.journal_durability()

@@ -136,6 +136,13 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Whether all that is written is made beside its place before anything is changed.
+    pub(super) fn reads_all_first(&self, items: &[PlanItem]) -> bool {
+        let order = Order::of(items, self.names);
+        let writes = order.writes.len();
+        order.first.is_empty() && order.attributes.is_empty() && writes <= at_a_time(writes)
+    }
+
     /// How sure the journal has to be when it is written, and when it is gone. Where its file system is synced before the first
     /// change, it is sure by then; and that file system keeps the order of renames and of the journal's removal.
     pub(super) const fn journal_durability(&self) -> Durability {
@@ -192,7 +199,7 @@ impl<'a> Run<'a> {
 
     fn write(&mut self, items: &[&PlanItem], progress: &dyn Progress, on_change: &mut OnChange<'_>) -> Result<()> {
         let are_many = are_many(items.len());
-        for batch in items.chunks(if are_many { MANY } else { FEW }) {
+        for batch in items.chunks(at_a_time(items.len())) {
             let staged = self.stage(batch, are_many, on_change)?;
             if are_many {
                 self.sync_systems()?;
@@ -318,6 +325,11 @@ impl<'a> Run<'a> {
 /// Whether to sync whole file systems.
 const fn are_many(files: usize) -> bool {
     files > FEW && systems::CAN_SYNC
+}
+
+/// How many of so many files are made at a time.
+const fn at_a_time(files: usize) -> usize {
+    if are_many(files) { MANY } else { FEW }
 }
 
 /// The folders in which something changes.

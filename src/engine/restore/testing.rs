@@ -147,8 +147,8 @@ impl Bench {
     }
 
     pub(in crate::engine) fn try_plan(&self, present: &Snapshot, target: &Snapshot) -> Result<Plan> {
-        let (tree, scope, skipped) = (target.tree, target.scope, &target.skipped);
-        plan::make(&self.repo, present, &Target { tree, scope, skipped, only: None, leave: &[] })
+        let (tree, scope, skipped, rules) = (target.tree, target.scope, &target.skipped, target.exclude.as_slice());
+        plan::make(&self.repo, present, &Target { rules, ..Target::whole(tree, scope, skipped) })
     }
 
     pub(in crate::engine) fn apply(&self, plan: &Plan) -> Result<Applied> {
@@ -197,6 +197,7 @@ pub(in crate::engine) fn snapshot(tree: Oid) -> Snapshot {
         modes: BTreeMap::new(),
         umask: 0o022,
         passed: PassedFiles::default(),
+        exclude: Vec::new(),
         stamps: Stamps::default(),
         stats: Stats::default(),
     }

@@ -111,6 +111,7 @@ pub(super) fn take(
         Err(_) => known.records.find(path).is_some_and(|at| settled[at]),
     };
     let tree = base.write(repo, edits, is_taken)?;
+    let outside_rules = exclude.outside_rules().to_vec();
     drop(exclude);
     for (at, now) in vouched.into_iter().flatten() {
         known.records.take_as_tracked(at, &now.stamp);
@@ -150,6 +151,7 @@ pub(super) fn take(
         modes,
         umask,
         passed,
+        exclude: outside_rules,
         stamps,
         stats,
     })

@@ -70,6 +70,7 @@ pub(super) fn take(
         modes: hinted.modes,
         umask: hinted.umask,
         passed,
+        exclude: Vec::new(),
         stamps: Stamps::default(),
         stats: hinted.stats,
     })

@@ -108,6 +108,8 @@ pub struct Snapshot {
     pub umask: u32,
     /// Files that went through filter drivers.
     pub passed: PassedFiles,
+    /// The ignore rules that lie outside of the tree.
+    pub exclude: Vec<u8>,
     /// What its files were when they were taken.
     pub stamps: Stamps,
     /// What it cost.
@@ -116,8 +118,8 @@ pub struct Snapshot {
 
 /// Takes a snapshot. `previous` is the last known tree, from which what was not looked at is carried over.
 ///
-/// A snapshot of named files (`Options::only`) does not read the index: its `index` is empty, and its `modes` are of the
-/// named files only.
+/// A snapshot of named files (`Options::only`) does not read the index: its `index` and `exclude` are
+/// empty, and its `modes` are of the named files only.
 ///
 /// # Errors
 /// [`Error::RootRefused`] for the root of the file system and the user's home folder; whatever git or the disk refuse

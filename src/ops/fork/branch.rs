@@ -3,6 +3,7 @@
 use super::made::Made;
 use super::{Options, base};
 use crate::base::{RepoPath, text};
+use crate::engine::plan;
 use crate::engine::store::Tip;
 use crate::features::secret_names::looks_secret;
 use crate::features::secret_text::holds_secret;
@@ -79,6 +80,17 @@ impl Branch {
             Some(tree::edit(objects, point.code_tree, edits)?)
         };
         Ok(Self { name: Some(name), base: Some(base), tree, files, left_out, why_none: None })
+    }
+
+    /// Whether the files that the fork has otherwise than the base can be written into a worktree; for a dry run.
+    ///
+    /// # Errors
+    /// Content that is missing or damaged.
+    pub fn can_be_filled(&self, app: &App<'_>, point: &Tip) -> Result<()> {
+        let objects = &app.repo.objects;
+        let entry = |path: &RepoPath| tree::lookup(objects, point.code_tree, path).transpose();
+        let files = self.files.iter().filter_map(entry).collect::<crate::git::Result<Vec<_>>>()?;
+        Ok(plan::are_sound(&app.repo, files.into_iter())?)
     }
 
     /// The planned name; another fork may be quicker to take it.

@@ -22,6 +22,7 @@ use self::made::Made;
 use self::point::Point;
 use self::switch::Switch;
 use self::worktree::Site;
+use super::choice::Foreign;
 use super::moving::Files;
 use super::native::RunsIn;
 use super::rewind::Place;
@@ -49,6 +50,8 @@ pub struct Options {
     pub worktree: Option<PathBuf>,
     /// Switch this worktree to the branch, and its files to the fork point.
     pub switch: bool,
+    /// With `switch`: what to do with files that someone else changed. Unless it is asked, what cannot be touched is left.
+    pub foreign: Foreign,
     /// Say what would be made, make nothing.
     pub dry_run: bool,
     /// Take configuration of somebody else that runs commands along, too.
@@ -135,7 +138,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
     let point = Point::find(app, tip, options.at.as_deref())?;
     let branch = Branch::plan(app, options, &title, &point.at)?;
     let switch = match (options.switch, options.at.is_some()) {
-        (true, true) => Some(Switch::plan(app, &point)?),
+        (true, true) => Some(Switch::plan(app, options, &point)?),
         (true, false) => Some(Switch::default()),
         (false, _) => None,
     };
@@ -166,6 +169,10 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         outcome.executable.dedup();
     }
     if options.dry_run {
+        app.writers()?;
+        if site.is_some() {
+            branch.can_be_filled(app, &point.at)?;
+        }
         return Ok(outcome);
     }
     if !options.trust && !outcome.executable.is_empty() {

@@ -80,7 +80,7 @@ impl Site {
         let present = snapshot::take(&there, None, &app.snapshot_options(None)?, app.progress)?;
         // Nothing else is here: a partial checkpoint, and what was left out of one, stands for its whole tree.
         let skipped = Skipped::default();
-        let target = Target { tree: point.code_tree, scope: Scope::Full, skipped: &skipped, only: None, leave: &[] };
+        let target = Target::whole(point.code_tree, Scope::Full, &skipped);
         let modes = layout::read_modes(&app.repo.objects, point.checkpoint.meta_tree)?;
         let mut plan = plan::make(&there, &present, &target)?;
         plan::add_bits(&there, &mut plan, &present, &target, &modes)?;

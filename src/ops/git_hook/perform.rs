@@ -139,7 +139,9 @@ fn files_of(app: &App<'_>, tip: Option<&Tip>, commit: Oid, later: Option<&Later>
     let index = later.map_or(Some(present), |later| later.index.clone());
     let index = index.map(|path| snapshot::index_of_copy(&app.repo, &path, Some(commit))).transpose()?.flatten();
     let modes = tip.map(|tip| layout::read_modes(&app.repo.objects, tip.checkpoint.meta_tree)).transpose()?;
-    let extras = index.map(|index| Extras { index, modes: modes.unwrap_or_default() });
+    let exclude = tip.map(|tip| layout::read_exclude(&app.repo.objects, tip.checkpoint.meta_tree)).transpose()?;
+    let extras =
+        index.map(|index| Extras { index, modes: modes.unwrap_or_default(), exclude: exclude.unwrap_or_default() });
     Ok(DraftCode {
         tree,
         scope: Scope::Paths,

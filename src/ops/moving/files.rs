@@ -1,22 +1,23 @@
 //! The files' half of a move: the plan, what makes it impossible, and carrying it out under a journal.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Destination, tip_of};
+use super::tip_of;
+use crate::base::RepoPath;
 use crate::base::file::Durability;
-use crate::base::{RepoPath, text};
 use crate::engine::history::{Half, History};
 use crate::engine::plan::{Action, Kept, Target, WantedFiles};
-use crate::engine::restore::{Applied, WorkTree};
+use crate::engine::restore::{Applied, Checked, WorkTree};
 use crate::engine::store::{DraftCode, Extras};
 use crate::engine::{Error as EngineError, Plan, Snapshot, journal, layout, plan, restore, snapshot};
+use crate::git::Pathspec;
 use crate::model::snapshot::Modes;
 use crate::model::{Checkpoint, Scope};
 use crate::ops::record::Recording;
 use crate::ops::settle::Then;
-use crate::ops::{App, Failure, FailureKind, Result};
+use crate::ops::{App, Failure, FailureKind, Result, managed};
 
 /// The files' half of a move: what is there, what becomes of it, and the permission bits that were recorded.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ impl CodeMove {
         history: &History,
         target: &Checkpoint,
         present: Snapshot,
-        paths: &[RepoPath],
+        paths: &Pathspec,
     ) -> Result<Self> {
         let plan = plan(app, history, target, &present, paths)?;
         Self::new(app, target, present, plan)
@@ -59,7 +60,7 @@ pub struct Files {
     /// Only permission bits changed.
     pub modes: Vec<RepoPath>,
     /// Different, and left: the path and why.
-    pub kept: Vec<(RepoPath, &'static str)>,
+    pub kept: Vec<(RepoPath, String)>,
 }
 
 impl Files {
@@ -68,12 +69,11 @@ impl Files {
         let of = |action: Action| {
             plan.items.iter().filter(|i| i.action == action).map(|i| i.path.clone()).collect::<Vec<_>>()
         };
-        Self {
-            written: of(Action::Write),
-            deleted: of(Action::Delete),
-            modes: of(Action::Mode),
-            kept: plan.kept.iter().map(|(path, why)| (path.clone(), reason(*why))).collect(),
-        }
+        let mut kept: Vec<_> = plan.kept.iter().map(|(path, why)| (path.clone(), reason(*why).to_owned())).collect();
+        kept.extend(plan.left.iter().map(|left| (left.path.clone(), left.reason.clone())));
+        kept.sort();
+        kept.dedup_by(|a, b| a.0 == b.0);
+        Self { written: of(Action::Write), deleted: of(Action::Delete), modes: of(Action::Mode), kept }
     }
 
     /// How many change.
@@ -91,31 +91,11 @@ const fn reason(kept: Kept) -> &'static str {
     match kept {
         Kept::NotLookedAt => "the checkpoint did not look at it",
         Kept::Unseen => "what is there now cannot be saved",
-        Kept::Ignored => "the rules of the checkpoint ignore it",
+        Kept::Ignored => "it was ignored at the checkpoint",
         Kept::Gitlink => "a repository of its own",
         Kept::Chosen => "as asked",
+        Kept::Managed => "`session enable` manages it",
     }
-}
-
-/// Paths as typed, relative to the folder of the command, as paths of the tree.
-pub fn paths(app: &App<'_>, typed: &[PathBuf]) -> Result<Vec<RepoPath>> {
-    let root = app.repo.work_dir()?;
-    typed.iter().map(|p| Ok(RepoPath::below(root, &normal(&app.cwd.join(p)))?)).collect()
-}
-
-/// Without `.` and `..`, by text alone: the path may be gone.
-pub(in crate::ops) fn normal(path: &std::path::Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 /// The plan to a checkpoint. For one that looked at named paths only, the paths that later such checkpoints named.
@@ -124,7 +104,7 @@ pub fn plan(
     history: &History,
     target: &Checkpoint,
     present: &Snapshot,
-    paths: &[RepoPath],
+    paths: &Pathspec,
 ) -> Result<Plan> {
     leave(app, history, target, present, paths, &[])
 }
@@ -135,7 +115,7 @@ pub fn leave(
     history: &History,
     target: &Checkpoint,
     present: &Snapshot,
-    paths: &[RepoPath],
+    paths: &Pathspec,
     leave: &[RepoPath],
 ) -> Result<Plan> {
     let objects = &app.repo.objects;
@@ -154,32 +134,57 @@ pub fn leave(
     let only = (!paths.is_empty()).then_some(paths);
     let modes = layout::read_modes(objects, target.meta_tree)?;
     let wanted = WantedFiles::of_checkpoint(&app.repo, target.meta_tree)?;
-    let target = Target { tree, scope: target.scope, skipped: &skipped, only, leave };
-    let mut plan = plan::make(&app.repo, present, &target)?;
-    plan::add_bits(&app.repo, &mut plan, present, &target, &modes)?;
-    plan::convert(&app.repo, &mut plan, present, &target, &wanted)?;
+    let rules = layout::read_exclude(objects, target.meta_tree)?;
+    let managed = managed::paths(app, &[present.tree, tree])?;
+    let whole = Target::whole(tree, target.scope, &skipped);
+    make(app, present, &Target { only, leave, rules: &rules, managed: &managed, ..whole }, (&modes, &wanted))
+}
+
+/// A plan with its permission bits, what filter drivers have to do with it, and all that stands in its way.
+pub fn make(
+    app: &App<'_>,
+    present: &Snapshot,
+    target: &Target<'_>,
+    (modes, wanted): (&Modes, &WantedFiles),
+) -> Result<Plan> {
+    let mut plan = plan::make(&app.repo, present, target)?;
+    plan::add_bits(&app.repo, &mut plan, present, target, modes)?;
+    plan::convert(&app.repo, &mut plan, present, target, wanted)?;
+    if let Ok(started_in) = RepoPath::below(app.repo.work_dir()?, &app.cwd) {
+        let obstacles = plan::start_folder(&plan, &started_in);
+        plan.obstacles.extend(obstacles);
+    }
+    plan.obstacles.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(plan)
 }
 
-/// What makes a restore impossible as a whole, before the first write.
-pub(super) fn refuse_obstacles(app: &App<'_>, to: &Destination<'_>, plan: Option<&Plan>) -> Result<()> {
-    let Some(plan) = plan else { return Ok(()) };
-    if let Some(first) = plan.obstacles.first() {
-        let more = plan.obstacles.len() - 1;
-        let refused = EngineError::Refused { path: first.path.clone(), reason: first.reason.clone(), more };
-        let details = plan.obstacles.iter().map(|o| format!("{}: {}", o.path, o.reason)).collect();
-        return Err(Failure::from(refused).details(details));
+/// A restore that can begin: what it needs is held, and was found good.
+#[derive(Debug)]
+pub(super) struct Ready {
+    disk: WorkTree,
+    modes: BTreeMap<RepoPath, u32>,
+}
+
+impl Ready {
+    /// Opens the work tree for a move.
+    pub(super) fn new(app: &App<'_>, code: &CodeMove) -> Result<Self> {
+        let modes = plan::bits(&code.plan, &code.present, &code.modes);
+        Ok(Self { disk: WorkTree::open(&app.repo)?, modes })
     }
-    let empties = plan.result == app.repo.objects.format().empty_tree() && plan.present != plan.result;
-    if empties && to.target.scope != Scope::Full && !to.terms.force {
-        return Err(Failure::new(
-            FailureKind::Refused,
-            "rewind.empty",
-            format!("this would delete all {}; nothing was changed", text::count(plan.items.len(), "file")),
-        )
-        .hint("Add --force if that is what you want."));
+
+    /// Finds out whether all of the plan can be done; changes nothing.
+    ///
+    /// # Errors
+    /// Content that is damaged, a folder that must not be written to.
+    pub(super) fn check<'a>(&'a self, app: &'a App<'_>, code: &'a CodeMove, dry_run: bool) -> Result<Checked<'a>> {
+        let stamps = &code.present.stamps;
+        let checked = restore::check(&app.repo, &self.disk, &code.plan, &self.modes, stamps, &app.cwd)?;
+        // Else the restore reads them before its first change anyway.
+        if dry_run || !checked.reads_all_first() {
+            plan::contents_are_sound(&app.repo, &code.plan)?;
+        }
+        Ok(checked)
     }
-    Ok(())
 }
 
 /// What was written.
@@ -191,17 +196,18 @@ pub(super) struct Written {
 }
 
 /// Writes the files, under a journal that stays until the checkpoint at the end is made.
-pub(super) fn write(app: &App<'_>, recording: &Recording, code: &CodeMove, then: &Then) -> Result<Written> {
-    let plan = &code.plan;
+pub(super) fn write(
+    app: &App<'_>,
+    recording: &Recording,
+    (code, ready, checked): (&CodeMove, &Ready, Checked<'_>),
+    then: &Then,
+) -> Result<Written> {
     let tip = tip_of(recording)?;
     let then = serde_json::to_value(then)
         .map_err(|e| Failure::new(FailureKind::Internal, "internal", format!("cannot write the journal: {e}")))?;
     let purpose = journal::Purpose { session: tip.session.id, tip: tip.checkpoint.commit, then };
-    let modes = plan::bits(plan, &code.present, &code.modes);
-    let disk = WorkTree::open(&app.repo)?;
-    let checked = restore::check(&app.repo, &disk, plan, &modes, &code.present.stamps, &app.cwd)?;
     let durability = checked.journal_durability();
-    journal::write(&app.repo, &purpose, plan, &modes, durability)?;
+    journal::write(&app.repo, &purpose, &code.plan, &ready.modes, durability)?;
     let (applied, done) = checked.apply(app.progress);
     // Such as where a filter driver fails: nobody has to settle what was never begun.
     if done.is_err() && applied == Applied::default() {
@@ -227,7 +233,7 @@ pub(super) fn verify(app: &App<'_>, code: &CodeMove, written: &Written, is_alone
             return Err(EngineError::NotVerified { first: first.clone(), count: differ.len() }.into());
         }
     }
-    let extras = Extras { index: after.index.clone(), modes: Modes::new(after.umask, &after.modes) };
+    let extras = Extras::of(&after);
     let Snapshot { tree, scope, skipped, passed, .. } = after;
     Ok(DraftCode { passed, tree, scope, skipped, extras: Some(extras) })
 }

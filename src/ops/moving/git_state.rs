@@ -12,6 +12,23 @@ use crate::git::{FileMode, Head, Oid, RefName, branch_use, index, index_write, t
 use crate::model::Checkpoint;
 use crate::ops::{App, Result};
 
+/// Where HEAD goes.
+#[derive(Clone, Debug, Serialize)]
+pub struct HeadMove {
+    /// The branch that it is on before; none where it is detached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_branch: Option<String>,
+    /// The branch that it is on afterwards; none where it is detached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The commit that it is at afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Oid>,
+    /// The branch that it was on at the checkpoint, where it does not go back there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_on: Option<String>,
+}
+
 /// What git itself held besides the files.
 #[derive(Clone, Debug)]
 pub struct GitState {
@@ -101,6 +118,19 @@ impl GitState {
         let asked = Asked { staged: to.terms.staged, head: to.terms.head, ..asked };
         are_free(app, &asked)?;
         Ok(Some(asked))
+    }
+
+    /// Where HEAD goes, if it was asked for and it moves.
+    pub fn head_move(&self, app: &App<'_>, to: &Destination<'_>) -> Result<Option<HeadMove>> {
+        let (before, after) = (app.repo.head()?, index_write::head_after(&app.repo, &self.head)?);
+        if !to.terms.head || before == after {
+            return Ok(None);
+        }
+        let name = |branch: &Option<RefName>| Some(branch.as_ref()?.as_branch()?.to_owned());
+        let was_on = to.target.head.as_ref().map(ToString::to_string);
+        let not_on = was_on.filter(|_| after.branch.is_none());
+        let (from_branch, branch) = (name(&before.branch), name(&after.branch));
+        Ok(Some(HeadMove { from_branch, branch, commit: after.commit, not_on }))
     }
 
     /// Puts back what was asked for. No branch moves, no file is touched.

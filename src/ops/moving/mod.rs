@@ -3,8 +3,10 @@
 mod chat;
 mod files;
 mod git_state;
+mod paths;
 mod start;
 mod terms;
+mod verdict;
 
 use super::choice::{self, Foreign};
 use super::record::{Purpose, Recording};
@@ -14,17 +16,21 @@ use super::{App, Failure, FailureKind, Result, find, outside, signs, state_recor
 use crate::base::{RepoPath, text};
 use crate::engine::history::History;
 use crate::engine::store::Tip;
-use crate::engine::{journal, local};
+use crate::engine::{journal, local, plan};
+use crate::git::Pathspec;
 use crate::model::checkpoint::Movement;
 use crate::model::{Checkpoint, Kind, Mode};
+use files::Ready;
 use git_state::GitState;
 
 pub use chat::ChatMove;
-pub(super) use files::normal;
-pub use files::{CodeMove, Files, leave, paths, plan};
-pub use git_state::{Asked, finish as finish_git_state};
+pub use files::{CodeMove, Files, leave, make, plan};
+pub use git_state::{Asked, HeadMove, finish as finish_git_state};
+pub(super) use paths::normal;
+pub use paths::{paths, refuse_unknown, refuse_unmatched};
 pub use start::{Started, begin, refuse_during_operation};
 pub use terms::Terms;
+pub use verdict::{refusal, rehearse};
 
 /// Where a move goes and on what terms.
 #[derive(Clone, Copy, Debug)]
@@ -39,15 +45,15 @@ pub struct Destination<'a> {
     pub redone: Option<u64>,
     /// On what terms.
     pub terms: &'a Terms,
-    /// Only these paths, as paths of the tree.
-    pub paths: &'a [RepoPath],
+    /// Only these paths.
+    pub paths: &'a Pathspec,
     /// Paths that an earlier move took further back than the target; they stay.
     pub further_back: &'a [RepoPath],
 }
 
 impl Destination<'_> {
     /// Whether only some paths go there.
-    const fn is_picked(&self) -> bool {
+    fn is_picked(&self) -> bool {
         !self.paths.is_empty() || !self.further_back.is_empty()
     }
 }
@@ -90,6 +96,9 @@ pub fn go(
         make_current(app, to.terms.session.as_deref(), &tip)?;
     }
     let foreign = settle_foreign(app, &tip, history, to, &mut moved)?;
+    if let Some(code) = moved.code.as_mut().filter(|_| to.terms.leave_obstacles) {
+        code.plan = plan::leave_obstacles(&app.repo, &code.present, code.plan.clone())?;
+    }
     if let Some(code) = &mut moved.code {
         code.plan.render(&app.repo)?;
     }
@@ -98,30 +107,6 @@ pub fn go(
         Some(code) if trust::is_theirs(app, &tip, to.target.number)? => trust::executable_in_plan(app, &code.plan)?,
         _ => Vec::new(),
     };
-    let needs_choice = to.terms.foreign == Foreign::Ask && !foreign.is_empty();
-    let plan = moved.code.as_ref().map(|code| &code.plan);
-    let mut outcome = Outcome {
-        session: tip.session.id,
-        mode: to.mode,
-        dry_run: to.terms.dry_run,
-        target: Place::from(to.target),
-        from: None,
-        checkpoint: None,
-        commit: None,
-        tree: plan.map(|p| p.result),
-        files: plan.map(Files::of).unwrap_or_default(),
-        foreign,
-        outside: if to.mode.code() { outside::since(app, &tip, to)? } else { Vec::new() },
-        staged: to.terms.staged,
-        head: to.terms.head,
-        native: None,
-        turns: moved.chat.as_ref().map(|chat| chat.turns(app, &recording)).transpose()?,
-        removed_prompt: None,
-        needs_choice,
-        needs_trust: !to.terms.trust && !executable.is_empty(),
-        executable,
-        whose,
-    };
     let git = match &moved.code {
         Some(_) if to.terms.staged || to.terms.head => {
             let state = GitState::of(app, to.target)?;
@@ -129,28 +114,25 @@ pub fn go(
         }
         _ => None,
     };
+    let mut outcome = planned(&tip, to, &moved, foreign);
+    outcome.needs_trust = !to.terms.trust && !executable.is_empty();
+    (outcome.executable, outcome.whose) = (executable, whose);
+    outcome.outside = if to.mode.code() { outside::since(app, &tip, to)? } else { Vec::new() };
+    outcome.turns = moved.chat.as_ref().map(|chat| chat.turns(app, &recording)).transpose()?;
+    outcome.head_move = git.as_ref().map(|(state, _)| state.head_move(app, to)).transpose()?.flatten();
     if to.terms.dry_run {
+        let judged = verdict::judge(app, &recording, to, &mut moved, (git.is_some(), &outcome));
+        let rehearsed = judged.and_then(|()| moved.code.as_ref().map_or(Ok(()), |code| rehearse(app, code)));
+        outcome.error = rehearsed.err();
         return Ok(outcome);
     }
-    if needs_choice {
-        let verb = line_to_type(to);
-        return Err(choice::needed(&verb, &outcome.foreign).target(to.target.number.to_string()));
-    }
-    if outcome.needs_trust {
-        let line = format!("{}{}", line_to_type(to), to.terms.same_session(app));
-        return Err(
-            trust::needed(&line, outcome.whose.as_ref(), &outcome.executable).target(to.target.number.to_string())
-        );
-    }
-    if moved.chat.as_ref().is_some_and(|chat| chat.stays(&recording)) {
-        moved.chat = None;
-    }
-    if moved.code.as_ref().is_none_or(|code| code.plan.is_empty()) && moved.chat.is_none() && git.is_none() {
-        let kept = moved.code.as_ref().map(|code| Files::of(&code.plan).kept).unwrap_or_default();
-        let kept = kept.iter().map(|(path, why)| format!("{path} stays: {why}")).chain(outside::line(&outcome.outside));
-        return Err(nothing_to_do(to).details(kept.collect()));
-    }
-    files::refuse_obstacles(app, to, moved.code.as_ref().map(|code| &code.plan))?;
+    verdict::judge(app, &recording, to, &mut moved, (git.is_some(), &outcome))?;
+    // Where no file moves the index or HEAD do, under a journal all the same.
+    let code = moved.code.as_ref().filter(|code| !code.plan.is_empty() || git.is_some());
+    let ready = code.map(|code| Ready::new(app, code)).transpose()?;
+    let ready = code.zip(ready.as_ref());
+    let ready = ready.map(|(code, ready)| Ok((code, ready, ready.check(app, code, false)?))).transpose();
+    let ready = ready.map_err(|failure: Failure| failure)?;
 
     find::take_up(app, &tip)?;
     // The safety checkpoint: what is there now can be had back.
@@ -169,9 +151,8 @@ pub fn go(
         picked: to.is_picked(),
         git: asked,
     };
-    // Where no file moves the index or HEAD do, under a journal all the same.
-    let restored = match moved.code.as_ref().filter(|code| !code.plan.is_empty() || git.is_some()) {
-        Some(code) => Some((code, files::write(app, &recording, code, &then)?)),
+    let restored = match ready {
+        Some((code, ready, checked)) => Some((code, files::write(app, &recording, (code, ready, checked), &then)?)),
         None => None,
     };
     if let Some((state, asked)) = &git {
@@ -204,12 +185,36 @@ pub fn go(
     Ok(outcome)
 }
 
-/// What a person types for a move.
-fn line_to_type(to: &Destination<'_>) -> String {
-    match to.kind {
-        Kind::Redo => "session redo".to_owned(),
-        Kind::Revert => format!("session revert {}", to.target.turn.unwrap_or_default()),
-        _ => format!("session rewind {} {}", to.mode, to.target.number),
+/// What a move would come to.
+fn planned(tip: &Tip, to: &Destination<'_>, moved: &Moved, foreign: Vec<RepoPath>) -> Outcome {
+    let plan = moved.code.as_ref().map(|code| &code.plan);
+    let asks = plan.map(|plan| plan.obstacles.as_slice()).unwrap_or_default();
+    let left = plan.map(|plan| plan.left.as_slice()).unwrap_or_default();
+    Outcome {
+        session: tip.session.id,
+        kind: to.kind,
+        mode: to.mode,
+        dry_run: to.terms.dry_run,
+        target: Place::from(to.target),
+        from: None,
+        checkpoint: None,
+        commit: None,
+        tree: plan.map(|p| p.result),
+        files: plan.map(Files::of).unwrap_or_default(),
+        needs_choice: to.terms.foreign == Foreign::Ask && !foreign.is_empty() || !asks.is_empty(),
+        foreign,
+        obstacles: asks.iter().chain(left).cloned().collect(),
+        outside: Vec::new(),
+        staged: to.terms.staged,
+        head: to.terms.head,
+        head_move: None,
+        native: None,
+        turns: None,
+        removed_prompt: None,
+        needs_trust: false,
+        executable: Vec::new(),
+        whose: None,
+        error: None,
     }
 }
 
@@ -253,23 +258,4 @@ fn title(to: &Destination<'_>) -> String {
         _ => format!(": {}", text::first_line(&title, 60)),
     };
     format!("{what} to {}{about}", to.target.number)
-}
-
-fn nothing_to_do(to: &Destination<'_>) -> Failure {
-    if to.kind == Kind::Revert {
-        let turn = to.target.turn.unwrap_or_default();
-        let message = format!("turn {turn} changed nothing that is still there: nothing to take back");
-        return Failure::new(FailureKind::Failed, "revert.nothing", message).target(turn.to_string());
-    }
-    let what = match to.mode {
-        Mode::Code => "the files are",
-        Mode::Chat => "the conversation is",
-        Mode::Both => "files and conversation are",
-    };
-    Failure::new(
-        FailureKind::Failed,
-        "rewind.nothing",
-        format!("{what} already as at checkpoint {}: nothing to do", to.target.number),
-    )
-    .target(to.target.number.to_string())
 }

@@ -14,6 +14,8 @@ pub struct Terms {
     pub dry_run: bool,
     /// What to do with paths that someone else changed.
     pub foreign: Foreign,
+    /// Leave what stands in the way and take the rest, instead of refusing.
+    pub leave_obstacles: bool,
     /// Only these paths, relative to the folder of the command.
     pub paths: Vec<PathBuf>,
     /// The index goes there too.

@@ -280,7 +280,7 @@ fn where_nobody_recorded_the_drivers_the_attributes_of_the_target_tell() {
     for (present, target, bytes) in [(&filtered, &plain, "plain"), (&plain, &filtered, "hello")] {
         let mut plan = bench.plan(present, target);
         let skipped = &target.skipped;
-        let to = Target { tree: target.tree, scope: Scope::Full, skipped, only: None, leave: &[] };
+        let to = Target::whole(target.tree, Scope::Full, skipped);
         plan::convert(&bench.repo, &mut plan, present, &to, &WantedFiles(None)).expect("converts");
         plan.render(&bench.repo).expect("makes them");
         let applied = go(&bench, present, &plan).expect("applies");

@@ -189,13 +189,7 @@ fn the_repositorys_own_folder_is_refused_under_any_name() {
         ..crate::git::repo::RepoEnv::isolated(&bench.outside("home"))
     };
     let repo = Repo::discover(&bench.root(), &env).expect("opens");
-    let target = super::super::plan::Target {
-        tree: with.tree,
-        scope: with.scope,
-        skipped: &with.skipped,
-        only: None,
-        leave: &[],
-    };
+    let target = super::super::plan::Target::whole(with.tree, with.scope, &with.skipped);
     let plan = super::super::plan::make(&repo, &without, &target).expect("plans");
     assert_eq!(plan.obstacles.len(), 1, "{plan:?}");
     assert!(!git_dir.join("x").exists());
