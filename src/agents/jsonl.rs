@@ -26,6 +26,18 @@ pub(super) fn complete_length(bytes: &[u8]) -> usize {
     bytes.rfind_byte(b'\n').map_or(0, |at| at + 1)
 }
 
+/// Whether a file that begins with these bytes is made of JSON objects of a kind: the first line is one, and most are. Of a
+/// first line that is longer than that nothing is known but how it begins.
+pub(super) fn is_made_of(head: &[u8], is_kind: impl Fn(&Object<'_>) -> bool) -> bool {
+    if !head.contains(&b'\n') {
+        return head.is_empty() || head.starts_with(b"{");
+    }
+    let filled = lines(head).map(|(_, line)| line.trim_ascii()).filter(|line| !line.is_empty());
+    let good: Vec<bool> = filled.map(|line| Object::parse(line).is_some_and(|object| is_kind(&object))).collect();
+    let count = good.iter().filter(|good| **good).count();
+    good.first().is_none_or(|first| *first) && count * 2 >= good.len()
+}
+
 /// A JSON object whose values are raw text, in the order written.
 #[derive(Debug)]
 pub(super) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);

@@ -74,6 +74,10 @@ pub trait Agent: Sync + std::fmt::Debug {
     }
     /// Finds the transcript of an id wherever the agent may have put it.
     fn find_transcript(&self, env: &AgentEnv, native_id: &str) -> Option<PathBuf>;
+    /// Whether a file, at its real place, is in the directories in which the agent keeps its transcripts, and named as one.
+    fn owns_transcript(&self, env: &AgentEnv, path: &Path) -> bool;
+    /// Whether a file that begins so is a conversation of the agent.
+    fn is_conversation(&self, head: &[u8]) -> bool;
     /// Files that lie beside a transcript and belong to it: those of subagents, and outputs of tools too large for it.
     fn companions(&self, transcript: &Path) -> Vec<Companion>;
     /// The command that resumes an id outside of the agent; `None` where there is none.

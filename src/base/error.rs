@@ -16,6 +16,24 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// Something that is not read or written, because it is no plain file or is reached through a link.
+    #[error("cannot {attempted} {}: {found}", .path.display())]
+    NotPlain {
+        /// The verb.
+        attempted: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What it is instead.
+        found: &'static str,
+    },
+    /// A file that holds more than we read of any such file.
+    #[error("cannot read {}: it is larger than {most} bytes", .path.display())]
+    TooLarge {
+        /// Which.
+        path: PathBuf,
+        /// How much we read.
+        most: u64,
+    },
     /// Another process holds a lock for longer than the caller waits.
     #[error("{} is locked by another process{}", .path.display(), .holder.as_ref().map(|h| format!(" ({h})")).unwrap_or_default())]
     Locked {
@@ -56,6 +74,17 @@ impl Error {
     pub fn io(attempted: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { attempted, path, source }
+    }
+
+    /// Says of a path that it is no plain file.
+    pub fn not_plain(attempted: &'static str, path: impl Into<PathBuf>, found: &'static str) -> Self {
+        Self::NotPlain { attempted, path: path.into(), found }
+    }
+
+    /// Whether there is no file, because its name, or a directory on the way to it, is not there.
+    pub fn is_absent(&self) -> bool {
+        use std::io::ErrorKind::{NotADirectory, NotFound};
+        matches!(self, Self::Io { source, .. } if matches!(source.kind(), NotFound | NotADirectory))
     }
 
     /// Whether this is "no such file or folder".

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of git and nothing of sessions. Every other floor may use it.
 
+pub mod beneath;
 pub mod clock;
 pub mod error;
 pub mod file;
@@ -12,6 +13,7 @@ pub mod pid;
 pub mod process;
 pub mod progress;
 pub mod repo_path;
+pub mod supplied;
 pub mod text;
 pub mod visible;
 

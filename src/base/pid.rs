@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::supplied::{self, Links};
+
 /// A process, for good.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessId {
@@ -74,7 +76,7 @@ fn answers(pid: u32) -> bool {
 }
 
 fn proc_file(pid: u32, name: &str) -> Option<Vec<u8>> {
-    std::fs::read(PathBuf::from(format!("/proc/{pid}/{name}"))).ok()
+    supplied::read(&PathBuf::from(format!("/proc/{pid}/{name}")), Links::Follow, 1 << 16).ok().flatten()
 }
 
 fn stat(pid: u32) -> Option<Stat> {

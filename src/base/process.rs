@@ -1,16 +1,38 @@
 //! Child processes: the one place that starts a program. Explicit environment, a deadline, the whole group killed on overrun.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{Error, Result};
 
 static SPAWNED: AtomicU64 = AtomicU64::new(0);
+
+/// Where programs are searched: the absolute directories of `PATH`.
+static SEARCH: OnceLock<Vec<PathBuf>> = OnceLock::new();
+
+/// Takes over `PATH` for every child from now on. Its empty and relative entries are left out: they mean a directory that
+/// we may have come to on the way, as the top of a work tree, and a program there is anybody's.
+pub fn search_in(path: &OsStr) {
+    let absolute = std::env::split_paths(path).filter(|entry| entry.is_absolute()).collect();
+    // Said once, by the command line; a second time would say the same.
+    let _said_before = SEARCH.set(absolute);
+}
+
+/// The place of a program, by the absolute directories of `PATH`.
+fn place_of(program: &OsStr) -> std::result::Result<OsString, String> {
+    let Some(search) = SEARCH.get().filter(|_| !program.as_encoded_bytes().contains(&b'/')) else {
+        return Ok(program.to_owned());
+    };
+    let runs = |path: &PathBuf| path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
+    let found = search.iter().map(|directory| directory.join(program)).find(runs);
+    found.map(Into::into).ok_or_else(|| "cannot be started: it is in no absolute directory of PATH".to_owned())
+}
 
 /// How many children this process has started; tests assert it.
 pub fn spawn_count() -> u64 {
@@ -40,6 +62,8 @@ pub struct Run {
     pub most_output: usize,
     /// Stays in our process group, so that it may ask on the terminal; a deadline then reaches only the child itself.
     pub may_ask: bool,
+    /// What it starts itself is searched in the absolute directories of `PATH` only.
+    pub own_search_path: bool,
 }
 
 /// How a child ended.
@@ -74,6 +98,7 @@ impl Run {
             patience: None,
             most_output: usize::MAX,
             may_ask: false,
+            own_search_path: false,
         }
     }
 
@@ -84,12 +109,12 @@ impl Run {
     pub fn output(&self) -> Result<Output> {
         let name = self.program.to_string_lossy().into_owned();
         let fail = |problem: String| Error::Child { program: name.clone(), problem };
-        let mut command = self.command();
+        let mut command = self.command().map_err(&fail)?;
         command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         // Its own group, so that a deadline reaches what the child started too. In a group of its own it would be stopped
         // when it reads the terminal.
-        let asks = self.may_ask && std::fs::File::open("/dev/tty").is_ok();
+        let asks = self.may_ask && super::file::is_openable(std::path::Path::new("/dev/tty"));
         if !asks {
             command.process_group(0);
         }
@@ -130,7 +155,7 @@ impl Run {
     ) -> std::result::Result<Output, E> {
         let name = self.program.to_string_lossy().into_owned();
         let fail = |problem: String| Error::Child { program: name.clone(), problem };
-        let mut command = self.command();
+        let mut command = self.command().map_err(&fail)?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         SPAWNED.fetch_add(1, Ordering::Relaxed);
         let mut child = command.spawn().map_err(|e| fail(format!("cannot be started: {e}")))?;
@@ -174,17 +199,15 @@ impl Run {
     pub fn interactive(&self) -> Result<i32> {
         let name = self.program.to_string_lossy().into_owned();
         SPAWNED.fetch_add(1, Ordering::Relaxed);
-        let status = self
-            .command()
-            .status()
-            .map_err(|e| Error::Child { program: name, problem: format!("cannot be started: {e}") })?;
+        let fail = |problem| Error::Child { program: name.clone(), problem };
+        let status = self.command().map_err(fail)?.status().map_err(|e| fail(format!("cannot be started: {e}")))?;
         Ok(status.code().unwrap_or(255))
     }
 
     /// Starts a child that outlives us, in a session of its own, with nothing to read and nowhere to write.
     pub fn detach(&self) -> Result<()> {
         let name = self.program.to_string_lossy().into_owned();
-        let mut command = self.command();
+        let mut command = self.command().map_err(|problem| Error::Child { program: name.clone(), problem })?;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         SPAWNED.fetch_add(1, Ordering::Relaxed);
         command
@@ -197,27 +220,33 @@ impl Run {
     pub fn piped_into(&self) -> Result<Child> {
         let name = self.program.to_string_lossy().into_owned();
         SPAWNED.fetch_add(1, Ordering::Relaxed);
-        self.command()
-            .stdin(Stdio::piped())
-            .spawn()
-            .map_err(|e| Error::Child { program: name, problem: format!("cannot be started: {e}") })
+        let fail = |problem| Error::Child { program: name.clone(), problem };
+        let mut command = self.command().map_err(fail)?;
+        command.stdin(Stdio::piped()).spawn().map_err(|e| fail(format!("cannot be started: {e}")))
     }
 
     /// Starts it, with its ends arranged by the caller, who waits for it.
     pub(super) fn spawn(&self, arrange: impl FnOnce(&mut Command)) -> Result<Child> {
-        let mut command = self.command();
+        let name = self.program.to_string_lossy().into_owned();
+        let refused = |problem| Error::Child { program: name.clone(), problem };
+        let mut command = self.command().map_err(refused)?;
         arrange(&mut command);
         SPAWNED.fetch_add(1, Ordering::Relaxed);
-        let name = self.program.to_string_lossy().into_owned();
         command.spawn().map_err(|e| Error::Child { program: name, problem: format!("cannot be started: {e}") })
     }
 
-    fn command(&self) -> Command {
+    fn command(&self) -> std::result::Result<Command, String> {
+        let program = place_of(&self.program)?;
         #[expect(clippy::disallowed_methods, reason = "the one place that starts a program")]
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(program);
         command.args(&self.args);
         for name in &self.env_remove {
             command.env_remove(name);
+        }
+        if let (true, Some(search)) = (self.own_search_path, SEARCH.get())
+            && let Ok(path) = std::env::join_paths(search)
+        {
+            command.env("PATH", path);
         }
         for (name, value) in &self.env {
             command.env(name, value);
@@ -225,7 +254,7 @@ impl Run {
         if let Some(cwd) = &self.cwd {
             command.current_dir(cwd);
         }
-        command
+        Ok(command)
     }
 }
 

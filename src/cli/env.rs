@@ -27,7 +27,15 @@ impl Env {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn of_process() -> Result<Self> {
         let cwd = std::env::current_dir().map_err(Error::io("find the present folder", "."))?;
-        Self::from_pairs(cwd, std::env::vars_os())
+        Self::from_pairs(cwd, std::env::vars_os()).map(Self::for_children)
+    }
+
+    /// Where children are searched is said before the first is started.
+    fn for_children(self) -> Self {
+        if let Some(path) = self.search_path() {
+            crate::base::process::search_in(&path);
+        }
+        self
     }
 
     /// [`Self::of_process`] for a hook, which may be started in a folder that is gone: its name is empty then.
@@ -36,7 +44,7 @@ impl Env {
     /// A `SESSION_*` variable cannot be read.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn of_hook() -> Result<Self> {
-        Self::from_pairs(std::env::current_dir().unwrap_or_default(), std::env::vars_os())
+        Self::from_pairs(std::env::current_dir().unwrap_or_default(), std::env::vars_os()).map(Self::for_children)
     }
 
     /// From given variables.

@@ -64,6 +64,14 @@ pub enum Error {
     /// A restore was interrupted and has to be settled first.
     #[error("a restore was interrupted in this worktree")]
     Interrupted,
+    /// More than is held in memory at once.
+    #[error("{what} is longer than {most} bytes")]
+    TooLong {
+        /// What.
+        what: String,
+        /// How much would be held.
+        most: u64,
+    },
     /// A record of ours in the git dir cannot be read.
     #[error("damaged {}: {problem}", .path.display())]
     Damaged {

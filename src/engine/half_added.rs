@@ -31,7 +31,12 @@ fn note_path(repo: &Repo) -> PathBuf {
 /// Notes that git is about to add a worktree there. Whoever calls holds the worktree's lock.
 pub fn note(repo: &Repo, path: &Path) -> Result<()> {
     local::worktree_dir(repo)?;
-    Ok(file::write_atomic(&note_path(repo), path.as_os_str().as_bytes(), Some(0o600), Durability::Process)?)
+    Ok(file::write_atomic(
+        &note_path(repo),
+        path.as_os_str().as_bytes(),
+        Some(repo.shared.private_file()),
+        Durability::Process,
+    )?)
 }
 
 /// Takes the note back: git has added it, or there is nothing of it.

@@ -3,7 +3,6 @@
 //! `<git dir of the worktree>/session/journal`, written and synced before the first change, removed after the last.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -11,10 +10,13 @@ use serde::{Deserialize, Serialize};
 use super::plan::{Conversion, Via};
 use super::{Error, Plan, PlanItem, Result};
 use crate::base::file::{self, Durability};
+use crate::base::supplied::{self, Links};
 use crate::base::{Error as BaseError, RepoPath, SessionId};
 use crate::git::{FileMode, Oid, Repo};
 
 const VERSION: u32 = 1;
+/// Bytes of the largest journal that is read: one of millions of files.
+const LARGEST: u64 = 1 << 30;
 
 /// What the journal says beside the items of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,9 +134,9 @@ pub fn write(
     };
     let bytes = serde_json::to_vec(&record).map_err(|e| BaseError::io("write", &path)(e.into()))?;
     if let Some(folder) = path.parent() {
-        file::create_private_dir(folder)?;
+        repo.shared.make_private_dir(folder)?;
     }
-    file::write_atomic(&path, &bytes, Some(0o600), durability)?;
+    file::write_atomic(&path, &bytes, Some(repo.shared.private_file()), durability)?;
     Ok(())
 }
 
@@ -144,7 +146,7 @@ pub fn write(
 /// A journal that cannot be read is [`super::Error::Damaged`], never taken for none.
 pub fn read(repo: &Repo) -> Result<Option<Journal>> {
     let path = place(repo);
-    let Some(bytes) = file::read_optional(&path)? else { return Ok(None) };
+    let Some(bytes) = supplied::read(&path, Links::Refuse, LARGEST)? else { return Ok(None) };
     let unreadable = |e: serde_json::Error| damaged(&path, e.to_string());
     let header: Header = serde_json::from_slice(&bytes).map_err(unreadable)?;
     if header.version != VERSION {
@@ -178,7 +180,7 @@ pub fn remove(repo: &Repo, durability: Durability) -> Result<()> {
         && let Some(folder) = path.parent()
     {
         // Else a loss of power could bring it back, and with it an old restore.
-        File::open(folder).and_then(|f| f.sync_all()).map_err(BaseError::io("sync", folder))?;
+        file::sync_dir(folder)?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Where things lie in a session tree (docs/storage-format.md), and reading them.
 
-use super::{Result, local};
+use super::{Error, Result, local};
 use crate::base::RepoPath;
 use crate::git::{Error as GitError, FileMode, Objects, Oid, tree};
 use crate::model::filters::Filters;
@@ -185,14 +185,29 @@ pub fn pieces(objects: &Objects, tree: Oid, stream: &Stream, from: u32) -> Resul
     Ok(oids)
 }
 
+/// Bytes of the longest conversation that is put together in memory, to be cut or written anew.
+pub const LONGEST: u64 = 256 << 20;
+
 /// A whole stream: the agent's file, byte for byte.
+///
+/// # Errors
+/// One that is longer than [`LONGEST`], or not as long as its record says.
 pub fn read_stream(objects: &Objects, tree: Oid, stream: &Stream) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    let damaged = |problem: &str| GitError::Damaged { what: format!("the transcript {} {problem}", stream.id) };
+    if stream.bytes > LONGEST {
+        return Err(Error::TooLong { what: format!("the conversation {}", stream.id), most: LONGEST });
+    }
+    let mut bytes: Vec<u8> = Vec::new();
     for oid in pieces(objects, tree, stream, 0)? {
-        bytes.extend_from_slice(&objects.read_blob(oid)?);
+        if bytes.len() as u64 + objects.blob_size(oid)? > stream.bytes {
+            return Err(damaged("is longer than it was").into());
+        }
+        let piece = objects.read_blob(oid)?;
+        bytes.try_reserve(piece.len()).map_err(|_| damaged("does not fit into memory"))?;
+        bytes.extend_from_slice(&piece);
     }
     if bytes.len() as u64 != stream.bytes {
-        return Err(GitError::Damaged { what: format!("the transcript {} is not as long as it was", stream.id) }.into());
+        return Err(damaged("is not as long as it was").into());
     }
     Ok(bytes)
 }

@@ -1,6 +1,6 @@
-//! Small files of ours in the git dirs: which session a worktree is on, which session an agent's id belongs to, the log.
+//! Small files of ours in the git dirs: which session a worktree is on, what `enable` wrote, the log.
 //!
-//! None is the only copy of anything: `native/` can be found again from the refs, `current` only says what is meant by default.
+//! None is the only copy of anything: `current` only says what is meant by default. Agents' ids are in [`super::binding`].
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,14 +18,14 @@ pub const LOG_BYTES: u64 = 256 * 1024;
 /// The folder shared by all worktrees, made where absent.
 pub fn shared_dir(repo: &Repo) -> Result<PathBuf> {
     let dir = repo.common_dir.join("session");
-    file::create_private_dir(&dir)?;
+    repo.shared.make_private_dir(&dir)?;
     Ok(dir)
 }
 
 /// The folder of this worktree, made where absent.
 pub fn worktree_dir(repo: &Repo) -> Result<PathBuf> {
     let dir = repo.git_dir.join("session");
-    file::create_private_dir(&dir)?;
+    repo.shared.make_private_dir(&dir)?;
     Ok(dir)
 }
 
@@ -89,7 +89,7 @@ pub fn set_current(repo: &Repo, current: Option<&Current>) -> Result<()> {
         None => file::remove_optional(&path).map(drop)?,
         Some(wanted) if self::current(repo)?.as_ref() == Some(wanted) => {}
         Some(wanted) => {
-            write_json(&path, wanted)?;
+            write_json(repo, &path, wanted)?;
             note_recent(repo, wanted.session)?;
         }
     }
@@ -114,50 +114,7 @@ pub fn note_recent(repo: &Repo, session: SessionId) -> Result<()> {
     known.retain(|id| *id != session);
     known.insert(0, session);
     known.truncate(RECENT);
-    write_json(&worktree_dir(repo)?.join("recent"), &known)
-}
-
-/// What is known of an agent's own session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Native {
-    /// Our session.
-    pub session: SessionId,
-    /// Its transcript file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub transcript: Option<PathBuf>,
-    /// The file's inode when it was last stored; another one means that the agent wrote it anew.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inode: Option<u64>,
-    /// The session commit from which `resume` wrote the file, until an agent goes on with it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resumes: Option<String>,
-}
-
-/// What is cached of all agents' ids, with those of them that stand as they are in a file's name.
-pub fn natives(repo: &Repo) -> Result<Vec<(String, Native)>> {
-    let mut found = Vec::new();
-    for path in entries(&repo.common_dir.join("session").join("native"))? {
-        let known = file::read_optional(&path)?.and_then(|b| serde_json::from_slice::<Native>(&b).ok());
-        let id = path.file_name().and_then(|n| n.to_str()).filter(|n| !n.contains('%'));
-        found.extend(id.map(str::to_owned).zip(known));
-    }
-    Ok(found)
-}
-
-/// What is cached of an agent's id.
-pub fn native(repo: &Repo, id: &str) -> Result<Option<Native>> {
-    let bytes = file::read_optional(&repo.common_dir.join("session").join("native").join(component(id)))?;
-    Ok(bytes.and_then(|b| serde_json::from_slice(&b).ok()))
-}
-
-/// Caches what is known of an agent's id.
-pub fn set_native(repo: &Repo, id: &str, known: &Native) -> Result<()> {
-    if native(repo, id)?.as_ref() == Some(known) {
-        return Ok(());
-    }
-    let dir = shared_dir(repo)?.join("native");
-    file::create_private_dir(&dir)?;
-    write_json(&dir.join(component(id)), known)
+    write_json(repo, &worktree_dir(repo)?.join("recent"), &known)
 }
 
 /// What followed one session and now follows another: the current session of every worktree, and every agent's id.
@@ -167,22 +124,16 @@ pub fn follow(repo: &Repo, from: SessionId, to: SessionId) -> Result<()> {
         let path = dir.join("session").join("current");
         let current = file::read_optional(&path)?.and_then(|b| serde_json::from_slice::<Current>(&b).ok());
         if let Some(current) = current.filter(|c| c.session == from) {
-            write_json(&path, &Current { session: to, ..current })?;
+            write_json(repo, &path, &Current { session: to, ..current })?;
         }
         let path = dir.join("session").join("recent");
         let recent = file::read_optional(&path)?.and_then(|b| serde_json::from_slice::<Vec<SessionId>>(&b).ok());
         if let Some(recent) = recent.filter(|ids| ids.contains(&from)) {
             let ids: Vec<SessionId> = recent.into_iter().map(|id| if id == from { to } else { id }).collect();
-            write_json(&path, &ids)?;
+            write_json(repo, &path, &ids)?;
         }
     }
-    for path in entries(&repo.common_dir.join("session").join("native"))? {
-        let known = file::read_optional(&path)?.and_then(|b| serde_json::from_slice::<Native>(&b).ok());
-        if let Some(known) = known.filter(|n| n.session == from) {
-            write_json(&path, &Native { session: to, ..known })?;
-        }
-    }
-    Ok(())
+    super::binding::follow(repo, from, to)
 }
 
 /// What lies in a folder; nothing where there is none.
@@ -198,12 +149,6 @@ pub(super) fn entries(folder: &std::path::Path) -> Result<Vec<PathBuf>> {
         .map_err(crate::base::Error::io("list", folder))?;
     paths.sort();
     Ok(paths)
-}
-
-/// Drops the note on whose an agent's id is.
-pub fn forget_native(repo: &Repo, id: &str) -> Result<()> {
-    let path = shared_dir(repo)?.join("native").join(component(id));
-    Ok(file::remove_optional(&path).map(drop)?)
 }
 
 /// A file of the work tree that `enable` wrote.
@@ -243,7 +188,7 @@ pub fn set_installed(repo: &Repo, files: &[Installed]) -> Result<()> {
     if files.is_empty() {
         file::remove_optional(&path).map(drop).map_err(Into::into)
     } else {
-        write_json(&path, &files)
+        write_json(repo, &path, &files)
     }
 }
 
@@ -251,9 +196,10 @@ pub fn set_installed(repo: &Repo, files: &[Installed]) -> Result<()> {
 pub fn log(repo: &Repo, now: Timestamp, line: &str) -> Result<()> {
     let shared = shared_dir(repo)?;
     let dir = shared.join("log");
-    file::create_private_dir(&dir)?;
+    repo.shared.make_private_dir(&dir)?;
     let path = dir.join("hooks.log");
-    file::append_line_bounded(&path, &format!("{now} {}", crate::base::text::sanitise(line)), LOG_BYTES)?;
+    let line = format!("{now} {}", crate::base::text::sanitise(line));
+    file::append_line_bounded(&path, &line, LOG_BYTES, repo.shared.private_file())?;
     // Root may have made them here for somebody else, who must be able to write to them.
     for made in [shared, dir, path] {
         file::give_to_owner_of(&made, &repo.common_dir)?;
@@ -281,10 +227,10 @@ pub fn component(text: &str) -> String {
     if out.is_empty() { "%".to_owned() } else { out }
 }
 
-pub(super) fn write_json<T: Serialize>(path: &std::path::Path, value: &T) -> Result<()> {
+pub(super) fn write_json<T: Serialize>(repo: &Repo, path: &std::path::Path, value: &T) -> Result<()> {
     let bytes =
         serde_json::to_vec(value).map_err(|e| Error::Damaged { path: path.to_owned(), problem: e.to_string() })?;
-    Ok(file::write_atomic(path, &bytes, Some(0o600), Durability::Process)?)
+    Ok(file::write_atomic(path, &bytes, Some(repo.shared.private_file()), Durability::Process)?)
 }
 
 #[cfg(test)]

@@ -41,17 +41,21 @@ pub fn stale(repo: &Repo) -> Result<Vec<StaleLock>> {
 
 /// The lock files below a folder of refs.
 fn below(folder: &Path, locks: &mut Vec<StaleLock>) -> Result<()> {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(BaseError::io("list", folder)(e).into()),
-    };
-    for entry in entries {
-        let path = entry.map_err(BaseError::io("list", folder))?.path();
-        if path.is_dir() {
-            below(&path, locks)?;
-        } else if path.extension().is_some_and(|e| e == "lock") {
-            locks.push(StaleLock { path, ours: true });
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(e) => return Err(BaseError::io("list", &folder)(e).into()),
+        };
+        for entry in entries {
+            let entry = entry.map_err(BaseError::io("list", &folder))?;
+            let path = entry.path();
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "lock") {
+                locks.push(StaleLock { path, ours: true });
+            }
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! Floor 3: snapshots, the store of checkpoints, restore. What the tool exists for.
 
+pub mod binding;
 pub mod diverged;
 pub mod error;
 pub mod filter_cache;

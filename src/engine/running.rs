@@ -29,8 +29,8 @@ pub fn note(repo: &Repo, native: &str, process: &ProcessId) -> Result<()> {
     if read(&path)?.as_ref() == Some(&wanted) {
         return Ok(());
     }
-    file::create_private_dir(&dir)?;
-    write_json(&path, &wanted)
+    repo.shared.make_private_dir(&dir)?;
+    write_json(repo, &path, &wanted)
 }
 
 /// An agent's session ended: nothing runs it any more.

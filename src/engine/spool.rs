@@ -12,6 +12,7 @@ use super::{Result, local};
 use crate::base::Error as BaseError;
 use crate::base::file;
 use crate::base::lock::FileLock;
+use crate::base::supplied::{self, Links};
 use crate::git::Repo;
 
 /// A copy of a larger index would take too long.
@@ -60,14 +61,14 @@ pub fn add(repo: &Repo, bytes: &[u8]) -> Result<()> {
         number += 1;
         let index = folder.join(format!("{number:010}.index"));
         // The number is taken by whoever makes the copy's file.
-        match fs::OpenOptions::new().write(true).create_new(true).open(&index) {
-            Ok(_) => {}
+        let mut made = match file::create_new(&index) {
+            Ok(made) => made,
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => continue,
             Err(e) => return Err(io()(e).into()),
-        }
+        };
         let present = repo.git_dir.join("index");
-        let copied =
-            fs::metadata(&present).is_ok_and(|m| m.len() <= LARGEST_INDEX) && fs::copy(&present, &index).is_ok();
+        let content = supplied::read(&present, Links::Follow, LARGEST_INDEX).ok().flatten();
+        let copied = content.is_some_and(|content| std::io::Write::write_all(&mut made, &content).is_ok());
         let mut entry = tempfile::Builder::new().prefix(file::TEMP_PREFIX).tempfile_in(&folder).map_err(io())?;
         std::io::Write::write_all(&mut entry, bytes).map_err(io())?;
         entry.persist(index.with_extension("json")).map_err(|e| io()(e.error))?;
@@ -131,7 +132,7 @@ pub fn sweep(repo: &Repo, _turn: &FileLock) -> Result<()> {
 /// The right to work it off; `None` where somebody does already.
 pub fn turn(repo: &Repo) -> Result<Option<FileLock>> {
     file::create_private_dir(&folder(repo))?;
-    match FileLock::acquire(&lock_path(repo), Duration::ZERO) {
+    match FileLock::acquire(&lock_path(repo), Duration::ZERO, repo.shared.private_file()) {
         Ok(mut lock) => {
             lock.set_note(&format!("pid {}", std::process::id()))?;
             Ok(Some(lock))

@@ -15,7 +15,8 @@ use rustix::io::Errno;
 
 use super::Result;
 use crate::base::file::{self, Durability};
-use crate::base::{Error as BaseError, RepoPath};
+use crate::base::supplied::{self, Links};
+use crate::base::{Error as BaseError, RepoPath, Result as BaseResult};
 use crate::git::{FileMode, ObjectFormat, Oid};
 
 mod encoding;
@@ -247,10 +248,10 @@ impl StatCache {
             return Ok(None);
         }
         let io = || BaseError::io("write", path);
-        let mut file = match std::fs::OpenOptions::new().append(true).open(path) {
+        let mut file = match file::open_own(path, file::Access::Append, 0o600) {
             Ok(file) => file,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(io()(e).into()),
+            Err(e) if e.is_not_found() => return Ok(None),
+            Err(e) => return Err(e.into()),
         };
         if file.metadata().map_err(io())?.len() != end.whole as u64 {
             return Ok(None);
@@ -269,11 +270,22 @@ const ADDED_SHARE: usize = 8;
 /// Pieces of the file that are read in parallel.
 const PIECE: usize = 1 << 20;
 
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    let file = std::fs::File::open(path)?;
-    let mut bytes = vec![0; usize::try_from(file.metadata()?.len()).unwrap_or(0)];
+/// Bytes of the largest cache that is read: one of some twenty million files.
+const LARGEST: u64 = 4 << 30;
+
+fn read(path: &Path) -> BaseResult<Vec<u8>> {
+    let io = || BaseError::io("read", path);
+    let file = supplied::open(path, Links::Refuse)?;
+    let len = file.metadata().map_err(io())?.len();
+    if len > LARGEST {
+        return Err(BaseError::TooLarge { path: path.to_owned(), most: LARGEST });
+    }
+    let len = usize::try_from(len).unwrap_or(0);
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).map_err(|_| io()(std::io::ErrorKind::OutOfMemory.into()))?;
+    bytes.resize(len, 0);
     let pieces = bytes.par_chunks_mut(PIECE).enumerate();
-    pieces.try_for_each(|(n, piece)| file.read_exact_at(piece, (n * PIECE) as u64))?;
+    pieces.try_for_each(|(n, piece)| file.read_exact_at(piece, (n * PIECE) as u64)).map_err(io())?;
     Ok(bytes)
 }
 

@@ -4,18 +4,22 @@
 //! of a line, and the next save replaces it. Once the pieces after the last full segment pass 256 KiB they are folded.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::{Result, layout};
 use crate::base::Error as BaseError;
+use crate::base::supplied::{self, Links};
 use crate::git::tree::Edit;
 use crate::git::{FileMode, Objects, Oid};
 use crate::model::session::Stream;
 
 /// Bytes of a full segment.
 pub const SEGMENT: usize = 256 * 1024;
+/// Bytes of the largest transcript that is stored, and of the longest record in one.
+const LARGEST: u64 = 2 << 30;
+const RECORD: u64 = 64 << 20;
 /// Bytes before the end that are compared on each turn.
 const TAIL: u64 = 16 * 1024;
 
@@ -68,9 +72,8 @@ pub fn prepare(
         _ => None,
     };
     let Some((tree, old)) = stored else {
-        let bytes = input.from(0)?;
         let empty = Stream { id: id.to_owned(), bytes: 0, pieces: 0, sealed: 0, sealed_bytes: 0 };
-        return write_after(objects, &empty, 0, &bytes, 0, input.inode).map(Some);
+        return write_after(objects, &empty, &mut input, 0).map(Some);
     };
     if old.bytes <= input.len {
         let grown = append(objects, tree, old, &mut input, check)?;
@@ -113,8 +116,7 @@ fn append(objects: &Objects, tree: Oid, old: &Stream, input: &mut Input<'_>, che
         return Ok(Grown::Yes(None));
     }
     if input.len - old.sealed_bytes > SEGMENT as u64 {
-        let bytes = input.from(old.sealed_bytes)?;
-        return Ok(Grown::Yes(Some(write_after(objects, old, old.sealed, &bytes, old.bytes, input.inode)?)));
+        return Ok(Grown::Yes(Some(write_after(objects, old, input, old.bytes)?)));
     }
     // One new piece; it takes over a last piece that ended in the middle of a line.
     let torn = last.filter(|piece| !piece.ends_with(b"\n"));
@@ -137,29 +139,72 @@ fn rewrite(objects: &Objects, tree: Oid, old: &Stream, input: &mut Input<'_>) ->
         kept.sealed += 1;
         kept.sealed_bytes = end;
     }
-    let rest = input.from(kept.sealed_bytes)?;
-    write_after(objects, &kept, kept.sealed, &rest, kept.sealed_bytes, input.inode)
+    let from = kept.sealed_bytes;
+    write_after(objects, &kept, input, from)
 }
 
-/// Stores `bytes` as the pieces from `sealed` on, all but the last being full segments, and removes old ones beyond.
-fn write_after(objects: &Objects, old: &Stream, sealed: u32, bytes: &[u8], from: u64, inode: u64) -> Result<Update> {
-    let segments = segments(bytes);
-    let mut edits = Vec::with_capacity(segments.len());
-    let mut stream = Stream { pieces: sealed, sealed, bytes: old.sealed_bytes, ..old.clone() };
-    for (at, segment) in segments.iter().enumerate() {
+/// Stores what comes after the full segments of `old` as the pieces from there on, all but the last being full segments, and
+/// removes old ones beyond. No more than a record and a segment is held at a time.
+fn write_after(objects: &Objects, old: &Stream, input: &mut Input<'_>, from: u64) -> Result<Update> {
+    let mut edits = Vec::new();
+    let mut stream = Stream { pieces: old.sealed, bytes: old.sealed_bytes, ..old.clone() };
+    let mut put = |stream: &mut Stream, segment: &[u8]| -> Result<()> {
         let blob = objects.write_blob(segment)?;
         edits.push((layout::piece(&old.id, stream.pieces)?, Some((FileMode::File, blob))));
         stream.pieces += 1;
         stream.bytes += segment.len() as u64;
-        if at + 1 < segments.len() {
+        Ok(())
+    };
+    let (mut at, mut held) = (old.sealed_bytes, Vec::new());
+    while at < input.len {
+        // As much again as is held: a long record is gone through a few times only.
+        let end = at.saturating_add(held.len().max(2 * SEGMENT) as u64).min(input.len);
+        let read = input.range(at, end)?;
+        at = if read.is_empty() { input.len } else { at + read.len() as u64 };
+        held.extend_from_slice(&read);
+        let segments = segments(&held);
+        // The last one may go on.
+        let Some((last, whole)) = segments.split_last() else { continue };
+        for segment in whole {
+            put(&mut stream, segment)?;
             stream.sealed += 1;
             stream.sealed_bytes += segment.len() as u64;
         }
+        if last.len() as u64 > RECORD {
+            return Err(BaseError::TooLarge { path: input.name(), most: RECORD }.into());
+        }
+        held = last.to_vec();
+    }
+    if !held.is_empty() {
+        put(&mut stream, &held)?;
     }
     for n in stream.pieces..old.pieces {
         edits.push((layout::piece(&old.id, n)?, None));
     }
-    Ok(Update { stream, edits, from, inode })
+    Ok(Update { stream, edits, from, inode: input.inode })
+}
+
+/// Whether a file begins with all that is stored of a stream. Piece by piece.
+pub fn begins_with(objects: &Objects, tree: Oid, stored: &Stream, file: &Path) -> Result<bool> {
+    let mut input = match Input::open(&Source::File(file)) {
+        Ok(input) => input,
+        Err(super::Error::Base(BaseError::NotPlain { .. } | BaseError::TooLarge { .. })) => return Ok(false),
+        Err(super::Error::Base(e)) if e.is_absent() => return Ok(false),
+        Err(e) => return Err(e),
+    };
+    if input.len < stored.bytes {
+        return Ok(false);
+    }
+    let mut at = 0;
+    for oid in layout::pieces(objects, tree, stored, 0)? {
+        let piece = objects.read_blob(oid)?;
+        let end = at + piece.len() as u64;
+        if end > input.len || input.range(at, end)? != piece {
+            return Ok(false);
+        }
+        at = end;
+    }
+    Ok(at == stored.bytes)
 }
 
 /// Cuts at line ends into stretches of at most 256 KiB; a longer line stands alone; the last may lack its line end.
@@ -192,11 +237,19 @@ impl<'a> Input<'a> {
         match *source {
             Source::Bytes(bytes) => Ok(Self { file: None, bytes, len: bytes.len() as u64, inode: 0 }),
             Source::File(path) => {
-                let file = crate::base::file::open_regular(path)?;
+                let file = supplied::open(path, Links::Refuse)?;
                 let meta = file.metadata().map_err(BaseError::io("read the transcript", path))?;
+                if meta.len() > LARGEST {
+                    return Err(BaseError::TooLarge { path: path.to_owned(), most: LARGEST }.into());
+                }
                 Ok(Self { file: Some((file, path)), bytes: &[], len: meta.len(), inode: meta.ino() })
             }
         }
+    }
+
+    /// What it is called in messages.
+    fn name(&self) -> std::path::PathBuf {
+        self.file.as_ref().map_or_else(|| "the transcript".into(), |(_, path)| path.to_path_buf())
     }
 
     fn from(&mut self, at: u64) -> Result<Vec<u8>> {
@@ -209,13 +262,10 @@ impl<'a> Input<'a> {
             let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(self.bytes.len());
             return Ok(self.bytes[at(start)..at(end.max(start))].to_vec());
         };
-        // Known beforehand: without it the reads double from a few bytes on.
-        let room = usize::try_from(end.min(self.len).saturating_sub(start)).unwrap_or(0);
-        let mut out = Vec::with_capacity(room + 1);
-        file.seek(SeekFrom::Start(start))
-            .and_then(|_| file.take(end.saturating_sub(start)).read_to_end(&mut out))
-            .map_err(BaseError::io("read the transcript", *path))?;
-        Ok(out)
+        let room = end.min(self.len).saturating_sub(start);
+        let most = end.saturating_sub(start);
+        let read = file.seek(SeekFrom::Start(start)).and_then(|_| supplied::bounded(file, room, most));
+        Ok(read.map_err(BaseError::io("read the transcript", *path))?)
     }
 }
 

@@ -42,7 +42,8 @@ impl<'r> Writers<'r> {
     /// Takes the lock, waiting at most `wait`; the same time then bounds retries of updates.
     pub fn acquire(repo: &'r Repo, wait: Duration) -> Result<Self> {
         let until = Instant::now() + wait;
-        let mut lock = FileLock::acquire(&local::shared_dir(repo)?.join("refs.lock"), wait)?;
+        let mut lock =
+            FileLock::acquire(&local::shared_dir(repo)?.join("refs.lock"), wait, repo.shared.private_file())?;
         let note = lock.note()?;
         let mut after_death = false;
         let (moving, mut left) = parse(&note);

@@ -6,12 +6,13 @@
 //! disk and still in the index does not count, except in a sparse checkout.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bstr::ByteSlice as _;
 
-use super::{Oid, Repo, Result};
-use crate::base::{RepoPath, file};
+use super::{Error, Oid, Repo, Result};
+use crate::base::RepoPath;
+use crate::base::supplied::{self, Links};
 
 /// Where a folder has its attributes.
 const FILE: &str = ".gitattributes";
@@ -42,8 +43,13 @@ impl Sources {
         let general = SYSTEM.iter().map(PathBuf::from).chain([repo.common_dir.join("info/attributes")]).chain(user);
         let mut mention_filter = false;
         let mut all = Vec::new();
-        for path in general.chain(in_tree.iter().map(|path| path.on_disk(root))) {
-            let text = match file::read_optional(&path) {
+        let in_tree = in_tree.iter().map(|path| (path.on_disk(root), Links::Refuse));
+        let mut awaited = None;
+        for (path, links) in general.map(|path| (path, Links::Follow)).chain(in_tree) {
+            if links == Links::Refuse && is_awaited(&path) {
+                awaited.get_or_insert(path.clone());
+            }
+            let text = match supplied::read_rules(&path, links) {
                 Ok(Some(text)) => text,
                 Ok(None) => continue,
                 // What cannot be read is git's to judge.
@@ -62,6 +68,10 @@ impl Sources {
             let moment = meta.and_then(|meta| meta.modified().ok());
             all.extend_from_slice(format!("{head:?} {tree:?} {moment:?}").as_bytes());
         }
+        if let Some(path) = awaited.filter(|_| mention_filter) {
+            let reason = "it is neither a file nor a link: git, which knows the filters, would wait for it".to_owned();
+            return Err(Error::Unsupported { path, reason });
+        }
         Ok(Self { mention_filter, id: repo.caps.object_format.hash_blob(&all)? })
     }
 
@@ -75,4 +85,10 @@ impl Sources {
         let in_tree = folders.into_iter().map(file).collect::<std::result::Result<Vec<_>, _>>()?;
         Self::read(repo, &in_tree)
     }
+}
+
+/// Whether git would open it and not come back.
+fn is_awaited(path: &Path) -> bool {
+    let kind = path.symlink_metadata().map(|meta| meta.file_type());
+    kind.is_ok_and(|kind| !kind.is_file() && !kind.is_dir() && !kind.is_symlink())
 }

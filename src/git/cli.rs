@@ -72,9 +72,18 @@ impl Git {
         git
     }
 
+    /// git that judges the repository of `cwd` as it does for the user: what a caller says by `-c` and `GIT_CONFIG_COUNT`
+    /// counts as git lets it count.
+    pub(super) fn as_the_user(cwd: &Path, env: &RepoEnv) -> Self {
+        let mut git = Self::bare(cwd, env);
+        git.run.env_remove.retain(|name| *name != "GIT_CONFIG_COUNT" && *name != "GIT_CONFIG_PARAMETERS");
+        git
+    }
+
     /// git that finds the repository of `cwd` itself, with all its own checks.
     pub(super) fn bare(cwd: &Path, env: &RepoEnv) -> Self {
         let mut run = Run::new("git");
+        run.own_search_path = true;
         run.cwd = Some(cwd.to_owned());
         run.args = ["--no-optional-locks", "-c", "core.fsmonitor=false"].map(OsString::from).to_vec();
         run.env_remove = FOREIGN.iter().map(OsString::from).collect();

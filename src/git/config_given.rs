@@ -14,6 +14,7 @@ use super::refs_cli::CliRefs;
 use super::repo::RepoEnv;
 use super::wildmatch::{self, Flags};
 use super::{Error, Result};
+use crate::base::supplied::{self, Links};
 
 /// Files deep that a condition may lead to.
 const DEEPEST: u32 = 10;
@@ -191,7 +192,8 @@ impl Judge<'_> {
 
     /// The branch that HEAD is on.
     fn branch(&self) -> Result<Option<String>> {
-        let head = std::fs::read_to_string(self.git_dir.join("HEAD")).unwrap_or_default();
+        let head = supplied::read_rules(&self.git_dir.join("HEAD"), Links::Follow)?.unwrap_or_default();
+        let head = String::from_utf8_lossy(&head);
         let Some(name) = head.trim_end().strip_prefix("ref: ") else { return Ok(None) };
         let name = if name.ends_with("/.invalid") {
             // Another ref format: only git knows.

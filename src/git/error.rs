@@ -86,6 +86,14 @@ pub enum Error {
         /// What libgit2 said.
         source: git2::Error,
     },
+    /// A repository that git would not use there, by its rules of trust.
+    #[error("{}: {reason}", .path.display())]
+    Untrusted {
+        /// Its git directory.
+        path: std::path::PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The git command failed.
     #[error("cannot {attempted}: git said: {said}")]
     Git {

@@ -8,7 +8,8 @@ use std::rc::Rc;
 
 use super::exclude_rules::{Rules, Verdict};
 use super::{Repo, Result, outside_rules};
-use crate::base::{RepoPath, file};
+use crate::base::RepoPath;
+use crate::base::supplied::{self, Links};
 
 /// Where the text of a folder's `.gitignore` comes from. Folder `None` is the top.
 pub type Source<'a> = dyn Fn(Option<&RepoPath>) -> Result<Option<Vec<u8>>> + 'a;
@@ -43,7 +44,7 @@ impl<'a> Exclude<'a> {
         let (mut general, mut general_text) = (Vec::new(), vec![u8::from(fold_case)]);
         let mut texts = Vec::new();
         for path in std::iter::once(repo.common_dir.join("info/exclude")).chain(users) {
-            if let Some(text) = file::read_optional(&path)? {
+            if let Some(text) = supplied::read_rules(&path, Links::Follow)? {
                 general.push(Rules::parse(&text, fold_case));
                 general_text.extend_from_slice(&text.len().to_le_bytes());
                 general_text.extend_from_slice(&text);
@@ -149,7 +150,7 @@ mod tests {
         let top = bench.top.clone();
         move |folder| {
             let dir = folder.map_or_else(|| top.clone(), |f| f.on_disk(&top));
-            Ok(file::read_optional(&dir.join(".gitignore"))?)
+            Ok(supplied::read_rules(&dir.join(".gitignore"), Links::Refuse)?)
         }
     }
 

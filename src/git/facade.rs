@@ -8,24 +8,26 @@ use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use super::{ObjectFormat, RefName, Result};
+use super::{ObjectFormat, RefName, Result, Shared};
 use crate::base::file::{self, Durability};
 use crate::base::{self};
 
 /// Opens the objects of the repository at `common_dir` through its facade.
-pub(super) fn open(common_dir: &Path, format: ObjectFormat) -> Result<git2::Repository> {
-    let dir = common_dir.join("session").join("facade");
-    make(&dir, format)?;
+pub(super) fn open(common_dir: &Path, format: ObjectFormat, shared: Shared) -> Result<git2::Repository> {
+    let ours = common_dir.join("session");
+    shared.make_private_dir(&ours)?;
+    let dir = ours.join("facade");
+    make(&dir, format, shared)?;
     super::repo::open_git2(&dir).or_else(|_| {
         // Somebody damaged it: nothing in it is the only copy of anything.
         std::fs::remove_dir_all(&dir).map_err(base::Error::io("remove", &dir))?;
-        make(&dir, format)?;
+        make(&dir, format, shared)?;
         super::repo::open_git2(&dir)
     })
 }
 
 /// Makes it, or finds that it is there.
-fn make(dir: &Path, format: ObjectFormat) -> Result<()> {
+fn make(dir: &Path, format: ObjectFormat, shared: Shared) -> Result<()> {
     let config = match format {
         ObjectFormat::Sha1 => "[core]\n\trepositoryformatversion = 0\n\tbare = true\n".to_owned(),
         ObjectFormat::Sha256 => format!(
@@ -36,12 +38,13 @@ fn make(dir: &Path, format: ObjectFormat) -> Result<()> {
     let config_path = dir.join("config");
     // The config is written last, so that its being right says that the rest is there.
     if file::read_optional(&config_path)?.as_deref() != Some(config.as_bytes()) {
-        file::create_private_dir(&dir.join("refs"))?;
+        shared.make_private_dir(dir)?;
+        shared.make_private_dir(&dir.join("refs"))?;
         link(dir, "objects")?;
         link(dir, "shallow")?;
         let head = format!("ref: {}\n", RefName::branch("none")?);
-        file::write_atomic(&dir.join("HEAD"), head.as_bytes(), Some(0o600), Durability::Process)?;
-        file::write_atomic(&config_path, config.as_bytes(), Some(0o600), Durability::Process)?;
+        file::write_atomic(&dir.join("HEAD"), head.as_bytes(), Some(shared.private_file()), Durability::Process)?;
+        file::write_atomic(&config_path, config.as_bytes(), Some(shared.private_file()), Durability::Process)?;
     }
     Ok(())
 }

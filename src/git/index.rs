@@ -9,6 +9,7 @@ use bstr::ByteSlice as _;
 
 use super::cli::Git;
 use super::{Error, FileMode, Oid, Repo, Result, index_file, tree};
+use crate::base::supplied::{self, Links};
 use crate::base::{self, RepoPath};
 
 /// One stage-0 entry.
@@ -67,6 +68,9 @@ const ASSUME_UNCHANGED: u16 = 0x8000;
 const INTENT_TO_ADD: u16 = 1 << 13;
 const SKIP_WORKTREE: u16 = 1 << 14;
 
+/// Bytes of the largest index that is read: one of some twenty million files.
+const LARGEST: u64 = 4 << 30;
+
 /// Reads the index of this worktree; empty where there is none.
 pub fn read(repo: &Repo) -> Result<UserIndex> {
     let path = repo.git_dir.join("index");
@@ -77,7 +81,7 @@ pub fn read(repo: &Repo) -> Result<UserIndex> {
     };
     // Before the content: an index replaced in between only makes the racy rule more careful.
     let mtime = mtime_of(&meta);
-    let bytes = base::file::read_optional(&path)?.unwrap_or_default();
+    let bytes = supplied::read(&path, Links::Follow, LARGEST)?.unwrap_or_default();
     if let Some(index_file::Parsed { entries, conflicts, tree }) = index_file::parse(&bytes, repo.caps.object_format) {
         return Ok(UserIndex { entries, conflicts, mtime, file: (meta.ino(), meta.len()), tree });
     }
@@ -185,7 +189,9 @@ pub fn staged_tree(repo: &Repo, index: &UserIndex) -> Result<Oid> {
     if let Some(tree) = index.tree.filter(|tree| repo.objects.exists(*tree)) {
         return Ok(tree);
     }
-    if index.conflicts.is_empty() && !index.entries.iter().any(|e| e.intent_to_add) {
+    // What libgit2 writes by itself others could not add to, where they are to.
+    let by_libgit2 = !repo.shared.is_on();
+    if by_libgit2 && index.conflicts.is_empty() && !index.entries.iter().any(|e| e.intent_to_add) {
         // What git wrote down of the folders that did not change is good for them. Refused where an object is missing (a
         // partial clone) and where libgit2 cannot read the index; then the entries are put together.
         let path = repo.git_dir.join("index");

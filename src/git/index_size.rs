@@ -4,6 +4,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::Repo;
+use crate::base::supplied::{self, Links};
 
 /// Entries of this worktree's index; of a split one, those of the shared part too. 0 where there is none to be read.
 pub fn entries(repo: &Repo) -> u64 {
@@ -17,9 +18,9 @@ pub fn entries(repo: &Repo) -> u64 {
 /// `DIRC`, the version, then the number of entries, each in four bytes.
 fn count(path: &Path) -> u64 {
     let mut header = [0; 12];
-    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    let read = supplied::open(path, Links::Follow).map(|mut file| file.read_exact(&mut header));
     match read {
-        Ok(()) if header.starts_with(b"DIRC") => {
+        Ok(Ok(())) if header.starts_with(b"DIRC") => {
             u64::from(u32::from_be_bytes([header[8], header[9], header[10], header[11]]))
         }
         _ => 0,

@@ -8,8 +8,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::repo::RepoEnv;
+use super::trust::{self, Found};
 use super::{Error, Result};
-use crate::base::{self, file};
+use crate::base::supplied::{self, Links};
+use crate::base::{self};
 
 /// The folders of one repository as seen from one worktree.
 #[derive(Clone, Debug)]
@@ -20,29 +22,40 @@ pub(super) struct Place {
     pub common_dir: PathBuf,
     /// Top of the work tree, canonical; `None` in a bare repository.
     pub work_dir: Option<PathBuf>,
+    /// Whether git was asked, and uses it.
+    pub is_gits_word: bool,
 }
 
-/// Finds the repository of `cwd`: what the environment names, else the nearest folder upwards.
+/// Finds the repository of `cwd`: what the environment names, else the nearest folder upwards. Nothing of it is read
+/// before git's rules of trust let it.
 pub(super) fn locate(cwd: &Path, env: &RepoEnv) -> Result<Place> {
     let cwd = canonical(cwd)?;
-    let (git_dir, beside) = match &env.git_dir {
+    let (git_dir, beside, is_gits_word) = match &env.git_dir {
         Some(named) => {
-            (follow(&cwd.join(named))?.ok_or_else(|| Error::NotARepository { path: cwd.join(named) })?, None)
+            (follow(&cwd.join(named))?.ok_or_else(|| Error::NotARepository { path: cwd.join(named) })?, None, false)
         }
-        None => search(&cwd)?,
+        None => {
+            let found = search(&cwd)?;
+            let is_gits_word = trust::check(&cwd, &found, env)?;
+            (found.git_dir, found.beside, is_gits_word)
+        }
     };
     let git_dir = canonical(&git_dir)?;
+    trust::check_files(&git_dir)?;
     let common_dir = common_dir(&git_dir)?;
     let work_dir = match &env.work_tree {
         Some(named) => Some(cwd.join(named)),
         None => work_dir(&cwd, &git_dir, &common_dir, beside, env.git_dir.is_some())?,
     };
     let work_dir = work_dir.map(|dir| canonical(&dir)).transpose()?;
-    Ok(Place { git_dir, common_dir, work_dir })
+    if common_dir != git_dir {
+        trust::check_files(&common_dir)?;
+    }
+    Ok(Place { git_dir, common_dir, work_dir, is_gits_word })
 }
 
 /// The git dir above `cwd`, and the folder in which its `.git` was found (`None`: `cwd` is inside of a git dir).
-fn search(cwd: &Path) -> Result<(PathBuf, Option<PathBuf>)> {
+fn search(cwd: &Path) -> Result<Found> {
     let device = |path: &Path| std::fs::metadata(path).map(|m| m.dev()).ok();
     let start = device(cwd);
     for dir in cwd.ancestors() {
@@ -51,11 +64,12 @@ fn search(cwd: &Path) -> Result<(PathBuf, Option<PathBuf>)> {
             break;
         }
         if let Some(git_dir) = follow(&dir.join(".git"))? {
-            return Ok((git_dir, Some(dir.to_owned())));
+            return Ok(Found { git_dir, beside: Some(dir.to_owned()) });
         }
         if is_git_dir(dir) {
             let inside = dir.file_name() == Some(OsStr::new(".git"));
-            return Ok((dir.to_owned(), inside.then(|| dir.parent().map(Path::to_owned)).flatten()));
+            let beside = inside.then(|| dir.parent().map(Path::to_owned)).flatten();
+            return Ok(Found { git_dir: dir.to_owned(), beside });
         }
     }
     Err(Error::NotARepository { path: cwd.to_owned() })
@@ -69,7 +83,7 @@ fn follow(path: &Path) -> Result<Option<PathBuf>> {
     if !path.is_file() {
         return Ok(None);
     }
-    let target = file::read_optional(path)?.unwrap_or_default();
+    let target = supplied::read(path, Links::Follow, LONGEST)?.unwrap_or_default();
     let target = target.strip_prefix(b"gitdir:").map(|t| t.trim_ascii());
     let folder = path.parent().unwrap_or(Path::new("/"));
     let target = target.map(|t| folder.join(OsStr::from_bytes(t))).filter(|t| is_git_dir(t));
@@ -80,13 +94,16 @@ fn follow(path: &Path) -> Result<Option<PathBuf>> {
     })
 }
 
+/// Bytes of the longest file that names a directory; git reads no more either.
+const LONGEST: u64 = 1 << 20;
+
 fn is_git_dir(dir: &Path) -> bool {
     let head = dir.join("HEAD").symlink_metadata().is_ok();
     head && (dir.join("commondir").is_file() || (dir.join("objects").is_dir() && dir.join("refs").is_dir()))
 }
 
 fn common_dir(git_dir: &Path) -> Result<PathBuf> {
-    match file::read_optional(&git_dir.join("commondir"))? {
+    match supplied::read(&git_dir.join("commondir"), Links::Follow, LONGEST)? {
         Some(text) => canonical(&git_dir.join(OsStr::from_bytes(text.trim_ascii()))),
         None => Ok(git_dir.to_owned()),
     }
@@ -103,7 +120,7 @@ fn work_dir(
         if let Some(beside) = beside {
             return Ok(Some(beside));
         }
-        let back = file::read_optional(&git_dir.join("gitdir"))?.unwrap_or_default();
+        let back = supplied::read(&git_dir.join("gitdir"), Links::Follow, LONGEST)?.unwrap_or_default();
         return Ok(git_dir.join(OsStr::from_bytes(back.trim_ascii())).parent().map(Path::to_owned));
     }
     let own = Own::read(git_dir)?;

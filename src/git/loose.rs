@@ -11,10 +11,10 @@ use flate2::Compression;
 use flate2::bufread::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use git2::ObjectType;
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 
-use super::{Error, ObjectFormat, Oid, Result, digest};
+use super::{Error, ObjectFormat, Oid, Result, Shared, digest};
 use crate::base;
 use crate::base::file::PIECE;
 
@@ -75,7 +75,7 @@ pub(super) fn read_within(folder: &Path, format: ObjectFormat, oid: Oid, most: u
 /// [`Error::Damaged`] where the file does not begin as an object does.
 pub(super) fn open(folder: &Path, oid: Oid) -> Result<Option<Inflating<BufReader<File>>>> {
     let path = place(folder, oid);
-    match File::open(&path) {
+    match open_file(&path) {
         Ok(file) => Inflating::new(oid, BufReader::with_capacity(PIECE, file)).map(Some),
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(e) => Err(base::Error::io("read the object", path)(e).into()),
@@ -155,13 +155,19 @@ fn damaged(oid: Oid, problem: &str) -> Error {
     Error::Damaged { what: format!("object {oid}: {problem}") }
 }
 
+/// What is no object file is no object, is not followed and not waited for.
+fn open_file(path: &Path) -> std::io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(CWD, path, flags, Mode::empty())?.into())
+}
+
 /// In two system calls less than `std::fs::read`, which asks for the size first: a hook reads dozens of small objects.
 /// Of the file of an object that is larger than `most` not all is read.
 fn read_file(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(USUAL_FILE);
     // zlib makes content that it cannot shrink no longer than this.
     let longest = most.saturating_add(most / 512).saturating_add(USUAL_FILE as u64);
-    File::open(path)?.take(longest).read_to_end(&mut bytes)?;
+    open_file(path)?.take(longest).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -181,7 +187,7 @@ pub(super) fn freshen(folder: &Path, oid: Oid) -> Result<bool> {
 }
 
 /// Writes an object under its id, as git does: a temporary file of a name that `git prune` knows, then a rename.
-pub(super) fn write(folder: &Path, oid: Oid, kind: ObjectType, content: &[u8]) -> Result<()> {
+pub(super) fn write(folder: &Path, oid: Oid, kind: ObjectType, content: &[u8], shared: Shared) -> Result<()> {
     let path = place(folder, oid);
     let io = || base::Error::io("write the object", &path);
     let shard = path.parent().unwrap_or(folder);
@@ -200,11 +206,18 @@ pub(super) fn write(folder: &Path, oid: Oid, kind: ObjectType, content: &[u8]) -
     // The folder comes with its first object, and a `git gc` beside us takes it while it is empty.
     for _ in 0..ATTEMPTS {
         match put() {
-            Err(e) if e.kind() == ErrorKind::NotFound => std::fs::create_dir_all(shard).map_err(io())?,
-            done => return Ok(done.map_err(io())?),
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                std::fs::create_dir_all(shard).map_err(io())?;
+                shared.adjust(shard)?;
+            }
+            done => {
+                done.map_err(io())?;
+                return shared.adjust(&path);
+            }
         }
     }
-    Ok(put().map_err(io())?)
+    put().map_err(io())?;
+    shared.adjust(&path)
 }
 
 fn place(folder: &Path, oid: Oid) -> PathBuf {

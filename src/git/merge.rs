@@ -30,6 +30,7 @@ pub fn trees(objects: &Objects, base: Oid, ours: Oid, theirs: Oid) -> Result<Mer
     let mut index = merged.map_err(failed()).map_err(because)?;
     if !index.has_conflicts() {
         let merged = Oid::from_git2(index.write_tree_to(repo).map_err(failed()).map_err(because)?);
+        objects.written_by_libgit2()?;
         let unsaid = unsaid_conflicts(objects, base, [ours, theirs], merged)?;
         return Ok(if unsaid.is_empty() { Merged::Clean(merged) } else { Merged::Conflicts(unsaid) });
     }

@@ -19,7 +19,7 @@ use super::kept::Kept;
 use super::reader::{Reader, expect_kind, unreadable};
 use super::repo::RepoEnv;
 use super::tree_names::TreeNames;
-use super::{Error, ObjectFormat, Oid, Result, TreeEntry, commit_codec, loose, tree_codec};
+use super::{Error, ObjectFormat, Oid, Result, Shared, TreeEntry, commit_codec, loose, tree_codec};
 use crate::base::Timestamp;
 
 /// Who made a commit, and when.
@@ -83,6 +83,7 @@ pub struct Objects {
     pub(super) repo: Rc<git2::Repository>,
     pub(super) format: ObjectFormat,
     folder: PathBuf,
+    shared: Shared,
     reads: AtomicU64,
     writes: Cell<u64>,
     /// The same store again, for other threads.
@@ -113,12 +114,13 @@ impl ObjectFormat {
 }
 
 impl Objects {
-    pub(super) fn new(repo: Rc<git2::Repository>, format: ObjectFormat, env: RepoEnv) -> Self {
+    pub(super) fn new(repo: Rc<git2::Repository>, format: ObjectFormat, env: RepoEnv, shared: Shared) -> Self {
         let folder = repo.commondir().join("objects");
         Self {
             repo,
             format,
             folder,
+            shared,
             reads: AtomicU64::new(0),
             writes: Cell::default(),
             others: OnceCell::new(),
@@ -126,6 +128,10 @@ impl Objects {
             large: Mutex::default(),
             env,
         }
+    }
+    /// Gives what libgit2 wrote by itself the permissions of a repository that others use too.
+    pub(super) fn written_by_libgit2(&self) -> Result<()> {
+        self.shared.adjust_objects(&self.folder)
     }
     /// What was asked through this handle so far.
     pub fn cost(&self) -> Cost {
@@ -183,7 +189,7 @@ impl Objects {
     /// refers to, so that it need not become young.
     pub fn write_blobs(&self, blobs: &[(Oid, Vec<u8>)], is_kept: impl Fn(usize) -> bool) -> Result<()> {
         self.writes.set(self.writes.get() + blobs.len() as u64);
-        let folder = &self.folder;
+        let (folder, shared) = (&self.folder, self.shared);
         let here: Vec<bool> = blobs.par_iter().map(|(oid, _)| loose::freshen(folder, *oid)).collect::<Result<_>>()?;
         let odb = self.odb()?;
         let mut new = Vec::new();
@@ -194,7 +200,7 @@ impl Objects {
                 odb.write(ObjectType::Blob, bytes).map_err(Error::libgit2("write a blob"))?;
             }
         }
-        new.into_par_iter().try_for_each(|(oid, bytes)| loose::write(folder, oid, ObjectType::Blob, bytes))
+        new.into_par_iter().try_for_each(|(oid, bytes)| loose::write(folder, oid, ObjectType::Blob, bytes, shared))
     }
     /// Streams a reader into a blob with constant memory.
     pub fn write_blob_from(&self, reader: &mut dyn std::io::Read) -> Result<Oid> {
@@ -204,7 +210,9 @@ impl Objects {
             attempted: attempted.to_owned(),
             source: git2::Error::from_str(&e.to_string()),
         })?;
-        writer.commit().map(Oid::from_git2).map_err(Error::libgit2(attempted))
+        let oid = writer.commit().map(Oid::from_git2).map_err(Error::libgit2(attempted))?;
+        self.written_by_libgit2()?;
+        Ok(oid)
     }
     /// The entries of one tree, in git's order. The empty tree's id needs no object.
     pub fn read_tree(&self, oid: Oid) -> Result<Vec<TreeEntry>> {
@@ -364,7 +372,7 @@ impl Objects {
         if odb.exists_ext(id, OdbLookupFlags::NO_REFRESH) {
             odb.write(kind, bytes).map_err(Error::libgit2(attempted()))?;
         } else {
-            loose::write(&self.folder, oid, kind, bytes)?;
+            loose::write(&self.folder, oid, kind, bytes, self.shared)?;
         }
         if kind != ObjectType::Blob {
             self.kept.borrow_mut().keep(oid, kind, bytes);

@@ -5,11 +5,12 @@ use std::rc::Rc;
 
 use git2::{ErrorClass, ErrorCode};
 
-use super::{Capabilities, Error, Expected, ObjectFormat, Oid, RefEdit, RefName, RefStore, Result};
+use super::{Capabilities, Error, Expected, ObjectFormat, Oid, RefEdit, RefName, RefStore, Result, Shared};
 
 /// The store.
 pub(super) struct Libgit2Refs {
     repo: Rc<git2::Repository>,
+    shared: Shared,
 }
 
 impl std::fmt::Debug for Libgit2Refs {
@@ -23,14 +24,14 @@ impl Libgit2Refs {
     ///
     /// # Errors
     /// A repository of another ref format, or one that libgit2 does not open.
-    pub fn new(repo: &Rc<git2::Repository>, caps: &Capabilities) -> Result<Self> {
+    pub fn new(repo: &Rc<git2::Repository>, caps: &Capabilities, shared: Shared) -> Result<Self> {
         if caps.ref_format != "files" || !caps.libgit2_opens {
             return Err(Error::Unsupported {
                 path: repo.path().to_owned(),
                 reason: format!("libgit2 cannot read refs of the format {}", caps.ref_format),
             });
         }
-        Ok(Self { repo: Rc::clone(repo) })
+        Ok(Self { repo: Rc::clone(repo), shared })
     }
 
     /// Turns what libgit2 says of a failed edit into what a caller can act on.
@@ -46,6 +47,15 @@ impl Libgit2Refs {
             },
             _ => Error::libgit2(format!("update {name}"))(error),
         }
+    }
+
+    /// Gives what libgit2 wrote for a ref the permissions of a repository that others use too.
+    fn share(&self, name: &str) -> Result<()> {
+        let top = self.repo.commondir();
+        for path in [top.join(name), top.join("logs").join(name), top.join("packed-refs")] {
+            self.shared.adjust_below(top, &path)?;
+        }
+        Ok(())
     }
 
     fn delete(&self, edit: &RefEdit, old: Oid) -> Result<()> {
@@ -119,9 +129,13 @@ impl RefStore for Libgit2Refs {
                 self.repo
                     .reference_matching(name, new.git2()?, true, old, &edit.message)
                     .map(drop)
-                    .map_err(|e| self.refused(edit, e))
+                    .map_err(|e| self.refused(edit, e))?;
+                self.share(name)
             }
-            (None, Expected::Exactly(old)) => self.delete(edit, old),
+            (None, Expected::Exactly(old)) => {
+                self.delete(edit, old)?;
+                self.share(name)
+            }
             (None, Expected::Absent) => match self.read(&edit.name)? {
                 None => Ok(()),
                 actual => Err(Error::Lost { name: name.to_owned(), actual }),

@@ -7,7 +7,7 @@ use super::config::Config;
 use super::locate::{self, Place};
 use super::refs_cli::CliRefs;
 use super::refs_libgit2::Libgit2Refs;
-use super::{Capabilities, Error, Objects, RefStore, Result, facade};
+use super::{Capabilities, Error, Objects, RefStore, Result, Shared, facade};
 
 /// One repository as seen from one of its worktrees.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct Repo {
     pub refs: Box<dyn RefStore>,
     /// Configuration, all levels.
     pub config: Config,
+    /// Who is to use what is made below the git directory.
+    pub shared: Shared,
     /// As given to [`Repo::discover`].
     pub(super) env: RepoEnv,
 }
@@ -70,18 +72,19 @@ impl Repo {
     /// Finds the repository of `cwd`: the environment first, else upwards. Starts no git for a plain repository.
     ///
     /// # Errors
-    /// [`Error::NotARepository`], [`Error::Unsupported`] where neither libgit2 nor git can serve it or its owner is another
-    /// user, [`Error::Base`] where `cwd` is gone.
+    /// [`Error::NotARepository`], [`Error::Untrusted`] where git would not use it, [`Error::Unsupported`] where neither
+    /// libgit2 nor git can serve it, [`Error::Base`] where `cwd` is gone.
     pub fn discover(cwd: &Path, env: &RepoEnv) -> Result<Self> {
-        let Place { git_dir, common_dir, work_dir } = locate::locate(cwd, env)?;
+        let Place { git_dir, common_dir, work_dir, is_gits_word } = locate::locate(cwd, env)?;
         // An owner that libgit2 refuses may be one that git trusts: it reads configuration that libgit2 does not.
         let opened = open_git2(&git_dir);
         let config = Config::load(&git_dir, &common_dir, env, opened.as_ref().ok())?;
         let caps = Capabilities::find(&common_dir, &config, opened.is_ok())?;
+        let shared = Shared::read(&config)?;
         let (objects, refs): (_, Box<dyn RefStore>) = match opened {
             Ok(repo) if caps.ref_format == "files" => {
                 let repo = Rc::new(repo);
-                let refs = Libgit2Refs::new(&repo, &caps)?;
+                let refs = Libgit2Refs::new(&repo, &caps, shared)?;
                 (repo, Box::new(refs))
             }
             opened => {
@@ -90,15 +93,17 @@ impl Repo {
                     Ok(repo) => repo,
                     Err(refusal) => {
                         let from = work_dir.as_deref().unwrap_or(&common_dir);
-                        git_must_serve(&common_dir, from, &caps, &refs, refusal)?;
-                        facade::open(&common_dir, caps.object_format)?
+                        if !is_gits_word {
+                            git_must_serve(&common_dir, from, &caps, &refs, refusal)?;
+                        }
+                        facade::open(&common_dir, caps.object_format, shared)?
                     }
                 };
                 (Rc::new(objects), Box::new(refs))
             }
         };
-        let objects = Objects::new(objects, caps.object_format, env.clone());
-        Ok(Self { git_dir, common_dir, work_dir, caps, objects, refs, config, env: env.clone() })
+        let objects = Objects::new(objects, caps.object_format, env.clone(), shared);
+        Ok(Self { git_dir, common_dir, work_dir, caps, objects, refs, config, shared, env: env.clone() })
     }
 
     /// The top of the work tree.
@@ -128,28 +133,10 @@ pub(super) fn open_git2(git_dir: &Path) -> Result<git2::Repository> {
         .map_err(Error::libgit2(format!("open the repository {}", git_dir.display())))
 }
 
-fn foreign_owner(git_dir: &Path) -> Error {
-    Error::Unsupported {
-        path: git_dir.to_owned(),
-        reason: "it belongs to another user and git's safe.directory does not list it".to_owned(),
-    }
-}
-
-/// libgit2 refuses for an extension before it looks at the owner, so what it would have refused is asked of git here; and
-/// git is asked whether it knows a ref format that we never heard of: `from` the work tree, which is what safe.directory names.
+/// git is asked whether it knows an extension or a ref format that we never heard of, from the work tree.
 fn git_must_serve(common_dir: &Path, from: &Path, caps: &Capabilities, refs: &CliRefs, refusal: Error) -> Result<()> {
-    use std::os::unix::fs::MetadataExt as _;
-    let owner = std::fs::metadata(common_dir).map_err(crate::base::Error::io("look at", common_dir))?.uid();
-    let own = owner == rustix::process::geteuid().as_raw();
-    if own && caps.ref_format == "reftable" {
+    if caps.ref_format == "reftable" || refs.git_in(from).args(["rev-parse", "--git-dir"]).output()?.ok() {
         return Ok(());
-    }
-    let out = refs.git_in(from).args(["rev-parse", "--git-dir"]).output()?;
-    if out.ok() {
-        return Ok(());
-    }
-    if !own {
-        return Err(foreign_owner(common_dir));
     }
     let reason = match refusal {
         Error::Libgit2 { source, .. } => source.message().to_owned(),

@@ -30,6 +30,8 @@ pub enum SkipReason {
     Changing,
     /// The time ran out.
     TimeBudget,
+    /// Folders lie in each other deeper than we go.
+    TooDeep,
 }
 
 /// One path that was not taken; a folder stands for all below it.
@@ -49,7 +51,11 @@ impl SkippedPath {
     const fn is_unseen(&self) -> bool {
         matches!(
             self.reason,
-            SkipReason::Unreadable | SkipReason::Changing | SkipReason::FilterFailed | SkipReason::FilterTooSlow
+            SkipReason::Unreadable
+                | SkipReason::Changing
+                | SkipReason::FilterFailed
+                | SkipReason::FilterTooSlow
+                | SkipReason::TooDeep
         )
     }
 }

@@ -35,7 +35,8 @@ pub fn once(
     answer: impl FnOnce() -> Option<Shown>,
 ) -> Result<Option<Shown>> {
     let Some(key) = key else { return Ok(answer()) };
-    let mut lock = FileLock::acquire(&local::worktree_dir(&app.repo)?.join("answered"), PATIENCE)?;
+    let mut lock =
+        FileLock::acquire(&local::worktree_dir(&app.repo)?.join("answered"), PATIENCE, app.repo.shared.private_file())?;
     // Damaged is as good as empty: nobody waits for an answer of a process that died.
     let mut known: Vec<Answered> = serde_json::from_str(&lock.note()?).unwrap_or_default();
     if let Some(same) = known.iter().find(|a| a.native == native && a.key == key && a.line == line) {

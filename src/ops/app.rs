@@ -83,7 +83,7 @@ impl App<'_> {
     /// One at a time in a worktree: held while a checkpoint is made or files are restored.
     pub fn lock_worktree(&self) -> Result<FileLock> {
         let path = local::worktree_dir(&self.repo)?.join("lock");
-        let mut lock = FileLock::acquire(&path, self.patience())?;
+        let mut lock = FileLock::acquire(&path, self.patience(), self.repo.shared.private_file())?;
         // Whoever waits can then say for whom.
         lock.set_note(&format!("pid {}", std::process::id()))?;
         if matches!(self.caller, Caller::Explicit | Caller::Detached) {

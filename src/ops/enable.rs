@@ -11,7 +11,7 @@ use super::git_install::{self, ByHand, Left, Plan};
 use super::{App, Failure, FailureKind, Result, state_file};
 use crate::agents::{self, Agent, FileEdit, InstallOptions};
 use crate::base::file::{self, Durability};
-use crate::base::{Error as BaseError, RepoPath};
+use crate::base::{RepoPath, beneath};
 use crate::engine::local::{self, Installed};
 use crate::git::outside_rules::{BEGIN, END};
 
@@ -192,25 +192,11 @@ pub fn describe(agent: &str, edit: &FileEdit) -> Change {
     }
 }
 
-/// Writes or removes one file; folders that are left empty go too, up to the top of the work tree.
+/// Writes or removes one file; folders that are left empty go too, up to the top of the work tree. Nothing through a link.
 pub fn apply(root: &Path, edit: &FileEdit) -> Result<()> {
-    let path = root.join(&edit.path);
-    let Some(folder) = path.parent() else { return Ok(()) };
     match &edit.after {
-        Some(bytes) => {
-            std::fs::create_dir_all(folder).map_err(BaseError::io("create the folder", folder))?;
-            file::write_atomic(&path, bytes, None, Durability::Process)?;
-        }
-        None => {
-            file::remove_optional(&path)?;
-            let empty = |f: &Path| std::fs::read_dir(f).is_ok_and(|mut d| d.next().is_none());
-            for folder in path.ancestors().skip(1).take_while(|f| *f != root && f.starts_with(root)) {
-                if !empty(folder) {
-                    break;
-                }
-                std::fs::remove_dir(folder).map_err(BaseError::io("remove the folder", folder))?;
-            }
-        }
+        Some(bytes) => beneath::write(root, &edit.path, bytes)?,
+        None => beneath::remove(root, &edit.path).map(drop)?,
     }
     Ok(())
 }
@@ -227,9 +213,13 @@ fn exclude_path(app: &App<'_>) -> PathBuf {
     app.repo.common_dir.join("info").join("exclude")
 }
 
+fn exclude_bytes(app: &App<'_>) -> Result<Vec<u8>> {
+    Ok(file::read_optional(&exclude_path(app))?.unwrap_or_default())
+}
+
 /// Our lines in `info/exclude`.
 pub fn excluded_lines(app: &App<'_>) -> Result<Vec<String>> {
-    let bytes = file::read_optional(&exclude_path(app))?.unwrap_or_default();
+    let bytes = exclude_bytes(app)?;
     let Some(block) = block_in(&bytes) else { return Ok(Vec::new()) };
     let text = String::from_utf8_lossy(&bytes[block]);
     Ok(text.lines().filter(|l| *l != BEGIN && *l != END).map(str::to_owned).collect())
@@ -256,7 +246,7 @@ fn block_in(bytes: &[u8]) -> Option<Range<usize>> {
 
 /// `info/exclude` before and after it holds exactly these lines of ours; `None` where it does already. Bytes around them stay.
 pub fn exclude_edit(app: &App<'_>, lines: &[String]) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
-    let before = file::read_optional(&exclude_path(app))?.unwrap_or_default();
+    let before = exclude_bytes(app)?;
     let block = if lines.is_empty() { String::new() } else { format!("{BEGIN}\n{}\n{END}\n", lines.join("\n")) };
     let place = block_in(&before).unwrap_or_else(|| {
         // Before a last line without an end, so that taking them out leaves it without one.
@@ -282,7 +272,10 @@ pub fn exclude_change(before: &[u8], after: &[u8]) -> Change {
 pub fn write_exclude(app: &App<'_>, bytes: &[u8]) -> Result<()> {
     let path = exclude_path(app);
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(BaseError::io("create the folder", folder))?;
+        file::create_dir(folder, 0o777)?;
     }
-    Ok(file::write_atomic(&path, bytes, None, Durability::Process)?)
+    // Only a file: what stands there as a link is the user's.
+    exclude_bytes(app)?;
+    file::write_atomic(&path, bytes, None, Durability::Process)?;
+    Ok(app.repo.shared.adjust_below(&app.repo.common_dir, &path)?)
 }

@@ -79,7 +79,8 @@ impl Failure {
 
     /// Whether a file could not be read or written.
     pub fn is_about_a_file(&self) -> bool {
-        matches!(self.code, "io.failed" | "io.full" | "io.missing" | "io.permission")
+        let codes = ["io.failed", "io.full", "io.missing", "io.permission", "file.not-plain", "file.too-large"];
+        codes.contains(&self.code)
     }
 
     /// Adds what to do next.
@@ -117,6 +118,9 @@ impl From<BaseError> for Failure {
             BaseError::Locked { .. } => Self::new(FailureKind::Conflict, "lock.held", message)
                 .hint("Try again when the other command has finished."),
             BaseError::Io { source, .. } => io_failure(message, source.kind()),
+            BaseError::NotPlain { .. } => Self::new(FailureKind::Refused, "file.not-plain", message)
+                .hint("Put a plain file or directory there, or take away what is there."),
+            BaseError::TooLarge { .. } => Self::new(FailureKind::Failed, "file.too-large", message),
             BaseError::Child { .. } => Self::new(FailureKind::Failed, "child.failed", message),
             BaseError::BadPath { .. } => Self::new(FailureKind::Usage, "path.invalid", message)
                 .hint("Give a path inside the work tree, not inside .git."),
@@ -161,6 +165,8 @@ impl From<GitError> for Failure {
             GitError::Bare { .. } => Self::new(FailureKind::Refused, "repository.bare", message)
                 .hint("Run it in a worktree of this repository (`git worktree add`)."),
             GitError::Unsupported { .. } => Self::new(FailureKind::Refused, "repository.unsupported", message),
+            GitError::Untrusted { .. } => Self::new(FailureKind::Refused, "repository.untrusted", message)
+                .hint("`git status` there says what git asks for."),
             GitError::Missing { .. } => Self::new(FailureKind::Damaged, "object.missing", message)
                 .hint("Nothing was changed. In a partial clone, fetch the object first; else `git fsck` tells more."),
             GitError::NoMemory { .. } => Self::new(FailureKind::Failed, "memory.short", message)
@@ -221,6 +227,8 @@ impl From<EngineError> for Failure {
             EngineError::Git(e) => e.into(),
             EngineError::Model(e) => e.into(),
             EngineError::Base(e) => e.into(),
+            EngineError::TooLong { .. } => Self::new(FailureKind::Failed, "record.too-long", message)
+                .hint("Its files can be rewound all the same: `session rewind code`."),
             EngineError::RootRefused { .. } => Self::new(FailureKind::Refused, "snapshot.root", message)
                 .hint("Make a repository in the project's own folder."),
             EngineError::NoSession(id) => Self::new(FailureKind::NotFound, "session.not-found", message)

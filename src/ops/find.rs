@@ -6,7 +6,7 @@ use super::life::Lives;
 use super::{App, Failure, FailureKind, Result};
 use crate::base::SessionId;
 use crate::engine::store::Tip;
-use crate::engine::{diverged, layout, local, store, theirs};
+use crate::engine::{binding, diverged, layout, local, store, theirs};
 use crate::git::{Expected, Oid, RefEdit, RefName, RemoteKey};
 use crate::model::Session;
 
@@ -294,9 +294,10 @@ pub fn is_shared(app: &App<'_>, id: SessionId) -> Result<bool> {
     Ok(store::tracked(&app.repo)?.iter().any(|(_, tracked, _)| *tracked == id))
 }
 
-/// Our session of an agent's own id: from the cache, by the id itself, or by looking through the sessions.
+/// Our session of an agent's own id: the one that it is bound to, else one whose record has it. A record counts only where
+/// no remote has the session: what a remote has may be anybody's, and would get every word of the agent from then on.
 pub fn by_native(app: &App<'_>, native: &str) -> Result<Option<SessionId>> {
-    if let Some(known) = local::native(&app.repo, native)? {
+    if let Some(known) = binding::of(&app.repo, native)? {
         return Ok(Some(known.session));
     }
     let owns = |s: &Session| s.agent.native_ids.iter().any(|n| n == native);
@@ -307,8 +308,9 @@ pub fn by_native(app: &App<'_>, native: &str) -> Result<Option<SessionId>> {
     {
         return Ok(Some(id));
     }
+    let shared: HashSet<SessionId> = store::tracked(&app.repo)?.into_iter().map(|(_, id, _)| id).collect();
     let found = all(app)?;
-    let owners = || found.iter().filter(|f| f.session.as_ref().is_ok_and(owns));
+    let owners = || found.iter().filter(|f| !shared.contains(&f.id) && f.session.as_ref().is_ok_and(owns));
     let given = given_way(&found);
     Ok(owners().find(|f| !given.contains(&f.id)).or_else(|| owners().next()).map(|f| f.id))
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::record::Recording;
 use super::{App, Result, find, turn};
 use crate::engine::stream::Check;
-use crate::engine::{local, store};
+use crate::engine::{binding, store};
 
 /// How long to wait.
 const WAIT: Duration = Duration::from_millis(500);
@@ -18,7 +18,7 @@ const QUIET: Duration = Duration::from_millis(40);
 pub fn run(app: &App<'_>, native: &str) -> Result<()> {
     let Some(id) = find::by_native(app, native)? else { return Ok(()) };
     let Some(tip) = store::tip(&app.repo, id)? else { return Ok(()) };
-    let Some(path) = local::native(&app.repo, native)?.and_then(|n| n.transcript) else { return Ok(()) };
+    let Some(path) = binding::to(&app.repo, native, id)?.and_then(|n| n.transcript) else { return Ok(()) };
     let stored = tip.session.stream(native).map_or(0, |s| s.bytes);
     let start = Instant::now();
     let (mut size, mut since) = (stored, Instant::now());

@@ -245,6 +245,9 @@ impl Plan {
             let folder = edit.path.parent().unwrap_or(Path::new("/"));
             std::fs::create_dir_all(folder).map_err(BaseError::io("create the directory", folder))?;
             edit.apply()?;
+            if edit.path.starts_with(&app.repo.common_dir) {
+                app.repo.shared.adjust_below(&app.repo.common_dir, &edit.path)?;
+            }
         }
         self.configure(app)
     }
@@ -279,7 +282,7 @@ impl Edit {
     fn apply(&self) -> Result<()> {
         match (&self.step, &self.after) {
             (Step::Write(mode), Some(bytes)) => {
-                file::write_atomic(&self.path, bytes, *mode, Durability::Process)?;
+                file::write_atomic(&self.path, bytes, mode.map(|_| 0o777 & !file::umask()), Durability::Process)?;
             }
             (Step::Write(_), None) => {
                 file::remove_optional(&self.path)?;
@@ -418,7 +421,7 @@ fn write_kept(app: &App<'_>, kept: &Kept) -> Result<()> {
     local::shared_dir(&app.repo)?;
     let bytes = serde_json::to_vec(kept)
         .map_err(|e| Failure::new(FailureKind::Internal, "internal", format!("cannot note what was installed: {e}")))?;
-    Ok(file::write_atomic(&kept_path(app), &bytes, Some(0o600), Durability::Process)?)
+    Ok(file::write_atomic(&kept_path(app), &bytes, Some(app.repo.shared.private_file()), Durability::Process)?)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::git_install::{HOOKS, block_for, shown};
 use super::hook_aside::Aside;
 use super::hook_text::{self, has_block, without_block};
 use super::{App, Result, git_enabled};
-use crate::base::file;
+use crate::base::supplied::{self, Links};
 use crate::git::hooks_dir::{self, HooksDir, Place};
 
 /// What to do where git runs no hooks.
@@ -71,7 +71,10 @@ pub fn why_off(app: &App<'_>, dir: &HooksDir) -> Result<Option<String>> {
 /// The bytes of a hook, behind a link, too; `None` where there are none that can be read.
 pub fn read_hook(path: &Path) -> Option<Vec<u8>> {
     // What is no file is not opened: a pipe would be waited for.
-    path.metadata().is_ok_and(|meta| meta.is_file()).then(|| file::read_optional(path).ok().flatten()).flatten()
+    path.metadata()
+        .is_ok_and(|meta| meta.is_file())
+        .then(|| supplied::read_rules(path, Links::Follow).ok().flatten())
+        .flatten()
 }
 
 /// The state of one hook.

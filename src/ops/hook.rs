@@ -13,7 +13,7 @@ use crate::base::SessionId;
 use crate::base::pid::ProcessId;
 use crate::engine::local::{self, Current};
 use crate::engine::stream::Check;
-use crate::engine::{rewritten, running, store};
+use crate::engine::{binding, rewritten, running, store};
 use crate::model::{Kind, Scope};
 
 /// What a hook did.
@@ -179,6 +179,9 @@ fn attach(app: &App<'_>, input: &HookInput, cleared: bool) -> Result<Outcome> {
 /// The session that an event belongs to, where it is durable already.
 fn session_of(app: &App<'_>, input: &HookInput) -> Result<Option<Recording>> {
     let Some(id) = find::by_native(app, &input.native_id)? else { return Ok(None) };
+    if binding::of(&app.repo, &input.native_id)?.is_none() {
+        remember(app, input, id)?;
+    }
     match store::tip(&app.repo, id) {
         Err(broken) if is_rewritten(app, id)? => {
             // What git rewrote keeps nobody from saving: the agent goes on in a session of its own.
@@ -191,7 +194,7 @@ fn session_of(app: &App<'_>, input: &HookInput) -> Result<Option<Recording>> {
 
 /// A session that was only pulled becomes one's own when its conversation is gone on with.
 fn resumed(app: &App<'_>, input: &HookInput) -> Result<Option<Recording>> {
-    let Some(known) = local::native(&app.repo, &input.native_id)?.filter(|n| n.resumes.is_some()) else {
+    let Some(known) = binding::of(&app.repo, &input.native_id)?.filter(|n| n.resumes.is_some()) else {
         return Ok(None);
     };
     let tip = find::load(app, known.session)?;
@@ -201,7 +204,7 @@ fn resumed(app: &App<'_>, input: &HookInput) -> Result<Option<Recording>> {
 
 /// Begins a session for an agent's first prompt: under the agent's own id where that is a free UUIDv4.
 fn begin(app: &App<'_>, kind: &str, input: &HookInput) -> Result<Recording> {
-    let id = match local::native(&app.repo, &input.native_id)? {
+    let id = match binding::of(&app.repo, &input.native_id)? {
         Some(known) if !is_rewritten(app, known.session)? => known.session,
         _ => free_id(app, &input.native_id),
     };
@@ -217,21 +220,24 @@ fn free_id(app: &App<'_>, native: &str) -> SessionId {
     SessionId::parse(native).ok().filter(|id| !taken(*id)).unwrap_or_else(|| app.ids.session())
 }
 
-/// Notes whose id this is, and in which process it runs.
+/// Notes whose id this is, where nobody has it yet, and in which process it runs.
 fn remember(app: &App<'_>, input: &HookInput, session: SessionId) -> Result<()> {
     if let Some(process) = input.pid.and_then(ProcessId::of) {
         running::note(&app.repo, &input.native_id, &process)?;
     }
-    let known = local::native(&app.repo, &input.native_id)?;
-    // Until its first prompt a file that `resume` wrote waits to be gone on with.
-    let (inode, resumes) = known.map_or((None, None), |n| (n.inode, n.resumes));
-    let known = local::Native { session, transcript: input.transcript.clone(), inode, resumes };
-    Ok(local::set_native(&app.repo, &input.native_id, &known)?)
+    let bound = binding::by_hook(&app.repo, &input.native_id, session, input.transcript.as_deref())?;
+    // What git rewrote the agent cannot go on with: this hook gives its id to the session that goes on instead.
+    if bound != session && is_rewritten(app, bound)? {
+        let transcript = input.transcript.clone();
+        let known = binding::Native { session, transcript, inode: None, resumes: None };
+        binding::minted(&app.repo, &input.native_id, &known)?;
+    }
+    Ok(())
 }
 
 /// A session that ended before its first prompt leaves nothing.
 fn forget_pending(app: &App<'_>, input: &HookInput) -> Result<()> {
-    if let Some(known) = local::native(&app.repo, &input.native_id)?
+    if let Some(known) = binding::of(&app.repo, &input.native_id)?
         && local::current(&app.repo)?.is_some_and(|c| c.session == known.session)
     {
         local::set_current(&app.repo, None)?;

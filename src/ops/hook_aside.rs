@@ -84,7 +84,7 @@ impl Aside {
         if std::fs::hard_link(from, &self.kept).is_err() {
             std::fs::rename(from, &self.kept).map_err(BaseError::io("keep aside", from))?;
         }
-        file::write_atomic(&self.path, text, Some(0o755), Durability::Process)?;
+        file::write_atomic(&self.path, text, Some(0o777 & !file::umask()), Durability::Process)?;
         if from != self.path {
             file::remove_optional(from)?;
         }

@@ -7,7 +7,8 @@ use crate::engine::local;
 /// The next free label of today. A small locked file counts; where it says nothing, the sessions are looked through.
 pub fn next(app: &App<'_>) -> Result<String> {
     let prefix = format!("sess_{}_", app.now().day());
-    let mut counter = FileLock::acquire(&local::shared_dir(&app.repo)?.join("label"), app.patience())?;
+    let path = local::shared_dir(&app.repo)?.join("label");
+    let mut counter = FileLock::acquire(&path, app.patience(), app.repo.shared.private_file())?;
     let last = counter.note()?;
     let used = if last.is_empty() {
         let all = find::all(app)?;

@@ -8,7 +8,7 @@ use super::{App, Failure, FailureKind, Result, find};
 use crate::agents::{Agent, Keep, Rewrite, Rewritten};
 use crate::base::file::{self, Durability};
 use crate::engine::store::Tip;
-use crate::engine::{layout, local};
+use crate::engine::{binding, layout, local, stream};
 use crate::git::Oid;
 use crate::model::{Session, TurnRow};
 
@@ -138,22 +138,28 @@ fn beside(live: &Path, id: &str) -> Option<PathBuf> {
 /// For an agent whose folders are not known: beside the live transcript wherever that is said to lie; in a folder of ours
 /// where none lies on this machine.
 fn in_reach(app: &App<'_>, session: &Session, id: &str) -> Result<Option<PathBuf>> {
-    Ok(match transcript_here(app, session)? {
+    let shared = find::is_shared(app, session.id)?;
+    let mut live = transcript_here(app, session)?;
+    if let (None, Some(native), false) = (&live, &session.agent.live, shared) {
+        // Of a fork that nobody resumed yet it is its parent's.
+        live = binding::of(&app.repo, native)?.and_then(|known| known.transcript);
+    }
+    Ok(match live {
         Some(live) => beside(&live, id),
-        None if find::is_shared(app, session.id)? => {
-            Some(local::shared_dir(&app.repo)?.join("transcripts").join(format!("{id}.jsonl")))
-        }
+        None if shared => Some(local::shared_dir(&app.repo)?.join("transcripts").join(format!("{id}.jsonl"))),
         None => None,
     })
 }
 
 /// The live transcript on this machine: where the agent's hooks said that it lies, else what the record says. The record of
-/// a session that a remote has is not believed: it may be of another machine, or name any file of this one.
+/// a session that a remote has is not believed: it may be of another machine, or name any file of this one. None of it is
+/// where the agent's id is bound to another session.
 pub fn transcript_here(app: &App<'_>, session: &Session) -> Result<Option<PathBuf>> {
-    let told = match &session.agent.live {
-        Some(live) => local::native(&app.repo, live)?.and_then(|n| n.transcript),
-        None => None,
-    };
+    let known = session.agent.live.as_ref().map(|live| binding::of(&app.repo, live)).transpose()?.flatten();
+    if known.as_ref().is_some_and(|known| known.session != session.id) {
+        return Ok(None);
+    }
+    let told = known.and_then(|known| known.transcript);
     let recorded = session.agent.transcript_path.as_ref().map(PathBuf::from);
     Ok(match (told, recorded) {
         (Some(told), _) => Some(told),
@@ -205,29 +211,31 @@ fn place(path: &Path, bytes: &[u8]) -> Result<()> {
         .target(path.display().to_string()));
     }
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(crate::base::Error::io("create the folder", folder))?;
+        file::create_private_dir(folder)?;
     }
     Ok(file::write_atomic(path, bytes, Some(0o600), Durability::Process)?)
 }
 
 /// The agent's own file of a stream, where it still holds everything that is stored of it (it may have grown).
-pub fn intact_file(app: &App<'_>, agent: &dyn Agent, tip: &Tip, stream: &str) -> Result<Option<PathBuf>> {
-    let known = local::native(&app.repo, stream)?.and_then(|n| n.transcript);
+pub fn intact_file(app: &App<'_>, agent: &dyn Agent, tip: &Tip, native: &str) -> Result<Option<PathBuf>> {
+    let known = binding::of(&app.repo, native)?;
+    if known.as_ref().is_some_and(|known| known.session != tip.session.id) {
+        return Ok(None);
+    }
+    let known = known.and_then(|known| known.transcript);
     let recorded = tip.session.agent.transcript_path.as_ref().map(PathBuf::from);
-    let recorded = recorded.filter(|p| p.file_stem().is_some_and(|s| s.to_string_lossy() == stream));
+    let recorded = recorded.filter(|p| p.file_stem().is_some_and(|s| s.to_string_lossy() == native));
     let known = known.filter(|p| p.is_file());
     // What another clone on this machine has of the same session is that clone's.
     let found = if known.is_none() && find::is_shared(app, tip.session.id)? {
-        agent.transcript_path(&app.agent_env, &app.cwd, stream).filter(|p| p.is_file())
+        agent.transcript_path(&app.agent_env, &app.cwd, native).filter(|p| p.is_file())
     } else {
         let recorded = recorded.filter(|p| p.is_file());
-        known.or(recorded).or_else(|| agent.find_transcript(&app.agent_env, stream))
+        known.or(recorded).or_else(|| agent.find_transcript(&app.agent_env, native))
     };
     let Some(path) = found else { return Ok(None) };
-    let Some(bytes) = file::read_optional(&path)? else { return Ok(None) };
-    let Some(stored) = tip.session.stream(stream) else { return Ok(Some(path)) };
-    let stored = layout::read_stream(&app.repo.objects, tip.checkpoint.meta_tree, stored)?;
-    Ok(bytes.starts_with(&stored).then_some(path))
+    let Some(stored) = tip.session.stream(native) else { return Ok(Some(path)) };
+    Ok(stream::begins_with(&app.repo.objects, tip.checkpoint.meta_tree, stored, &path)?.then_some(path))
 }
 
 /// How to resume a native session whose file is there.
@@ -245,7 +253,7 @@ pub fn existing(agent: &dyn Agent, id: &str, path: PathBuf) -> Native {
 /// A file that an earlier `resume` wrote from this very checkpoint and no agent has gone on with.
 pub fn waiting(app: &App<'_>, agent: &dyn Agent, tip: &Tip) -> Result<Option<Native>> {
     let written = tip.checkpoint.commit.to_string();
-    for (id, known) in local::natives(&app.repo)? {
+    for (id, known) in binding::all(&app.repo)? {
         let is_it = known.session == tip.session.id && known.resumes.as_ref() == Some(&written);
         if is_it && let Some(path) = known.transcript.filter(|path| path.is_file()) {
             return Ok(Some(existing(agent, &id, path)));

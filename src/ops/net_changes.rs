@@ -43,7 +43,7 @@ impl NetChanges {
                 let bytes = serde_json::to_vec(&changes).map_err(|e| {
                     Failure::new(FailureKind::Internal, "internal", format!("cannot keep the changes: {e}"))
                 })?;
-                file::write_atomic(&path, &bytes, Some(0o600), Durability::Process)?;
+                file::write_atomic(&path, &bytes, Some(app.repo.shared.private_file()), Durability::Process)?;
             }
             None => drop(file::remove_optional(&path)?),
         }

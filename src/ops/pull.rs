@@ -241,16 +241,6 @@ impl Pull<'_> {
         }
         theirs::inherit(repo, id, fork, own.checkpoint.number)?;
         local::follow(repo, id, fork)?;
-        // Agents whose ids were never cached here go on there as well.
-        for native in &own.session.agent.native_ids {
-            if local::native(repo, native)?.is_none() {
-                local::set_native(
-                    repo,
-                    native,
-                    &local::Native { session: fork, transcript: None, inode: None, resumes: None },
-                )?;
-            }
-        }
         self.move_head(id, head, there)?;
         theirs::taken(repo, id, there, parting.common + 1, newest)?;
         Ok(fork)

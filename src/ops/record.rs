@@ -6,13 +6,14 @@ use std::path::Path;
 
 use super::net_changes::NetChanges;
 use super::state_record::StateChange;
-use super::{App, Caller, Result, outside, state_file, state_record};
+use super::{App, Caller, Result, outside, state_file, state_record, transcript};
 use crate::agents::{self, Agent, Parsed, ParsedTurn};
 use crate::base::progress::Silent;
+use crate::base::supplied::{self, Links};
 use crate::base::{RepoPath, SessionId};
 use crate::engine::store::{Appended, Draft, DraftCode, Extras, Tip};
 use crate::engine::stream::{self, Check, Source};
-use crate::engine::{Snapshot, layout, local, snapshot, store};
+use crate::engine::{Snapshot, binding, layout, local, snapshot, store};
 use crate::features::state::duration;
 use crate::git::tree::{self, Edit};
 use crate::git::{FileMode, Head, Oid};
@@ -256,8 +257,8 @@ impl Recording {
             self.session.agent.transcript_path = Some(file.to_string_lossy().into_owned());
         }
         match self.read_transcript(app, native, file, check) {
-            // A hook has the files to save, and nobody to tell.
-            Err(e) if app.caller != Caller::Explicit && e.is_about_a_file() => {
+            // The files are to be saved all the same, and a hook has nobody to tell.
+            Err(e) if e.is_about_a_file() && (app.caller != Caller::Explicit || e.code.starts_with("file.")) => {
                 Ok(local::log(&app.repo, app.now(), &e.to_string())?)
             }
             read => read,
@@ -265,12 +266,28 @@ impl Recording {
     }
 
     fn read_transcript(&mut self, app: &App<'_>, native: &str, file: &Path, check: Check) -> Result<()> {
-        let known = local::native(&app.repo, native)?;
+        let known = binding::of(&app.repo, native)?;
+        // The conversation of another session, whatever the record of this one says.
+        if known.as_ref().is_some_and(|known| known.session != self.session.id) {
+            return Ok(());
+        }
         // Another inode means that the agent wrote its file anew, perhaps with another middle.
-        let inode = std::fs::metadata(file).ok().map(|m| std::os::unix::fs::MetadataExt::ino(&m));
+        let inode = std::fs::symlink_metadata(file).ok().map(|m| std::os::unix::fs::MetadataExt::ino(&m));
+        let agent = self.agent().unwrap_or(&agents::generic::Generic);
+        let is_known = known.as_ref().is_some_and(|known| known.inode.is_some() && known.inode == inode);
+        // What was taken once and is the same file is not judged again.
+        if !(is_known && self.session.stream(native).is_some_and(|stream| stream.bytes > 0))
+            && let Some(problem) = transcript::problem(app, agent, file)
+        {
+            return Ok(local::log(&app.repo, app.now(), &problem)?);
+        }
         let check = if known.as_ref().is_none_or(|k| k.inode != inode) { Check::Full } else { check };
         self.store_stream(app, native, &Source::File(file), check)?;
-        for companion in self.agent().map(|a| a.companions(file)).unwrap_or_default() {
+        for companion in agent.companions(file) {
+            if let Some(problem) = transcript::beside(&companion.path, file) {
+                local::log(&app.repo, app.now(), &problem)?;
+                continue;
+            }
             let id = format!("{native}.{}", companion.part);
             let size = std::fs::metadata(&companion.path).map_or(0, |m| m.len());
             let is_stored = self.session.stream(&id).is_some_and(|s| s.bytes == size);
@@ -278,11 +295,9 @@ impl Recording {
                 self.store_stream(app, &id, &Source::File(&companion.path), check)?;
             }
         }
-        local::set_native(
-            &app.repo,
-            native,
-            &local::Native { session: self.session.id, transcript: Some(file.to_owned()), inode, resumes: None },
-        )?;
+        let transcript = Some(file.to_owned());
+        let now = binding::Native { session: self.session.id, transcript, inode, resumes: None };
+        binding::stored(&app.repo, native, &now)?;
         self.parse_new(app, file, native)
     }
 
@@ -318,7 +333,8 @@ impl Recording {
             None => 0,
         };
         let from = if from > stream.bytes { 0 } else { from };
-        let bytes = read_range(file, from, stream.bytes)?;
+        let from = from.max(stream.bytes.saturating_sub(PARSED));
+        let (from, bytes) = read_lines(file, from, stream.bytes)?;
         let mut parsed = agent.parse(&bytes, from);
         for turn in parsed.turns.iter_mut().chain([&mut parsed.before]) {
             turn.outside = outside::of(app, &app.cwd, &turn.files)?;
@@ -454,12 +470,22 @@ fn live_counts(session: &Session, rows: &[TurnRow]) -> (u32, Usage) {
     (u32::try_from(live.len()).unwrap_or(u32::MAX), usage)
 }
 
-pub(super) fn read_range(file: &Path, from: u64, to: u64) -> Result<Vec<u8>> {
+/// Bytes of a transcript that are looked into at once. Of a turn that is longer the end is.
+pub(super) const PARSED: u64 = 64 << 20;
+
+/// The lines of a file between two places, and where they begin: at the first place, or behind the line that it is within.
+pub(super) fn read_lines(file: &Path, from: u64, to: u64) -> Result<(u64, Vec<u8>)> {
     use std::io::{Read as _, Seek as _, SeekFrom};
     let io = || crate::base::Error::io("read the transcript", file);
-    let mut open = crate::base::file::open_regular(file)?;
-    let mut bytes = Vec::with_capacity(usize::try_from(to.saturating_sub(from)).unwrap_or(0).min(1 << 24));
-    open.seek(SeekFrom::Start(from)).map_err(io())?;
-    open.take(to.saturating_sub(from)).read_to_end(&mut bytes).map_err(io())?;
-    Ok(bytes)
+    let mut open = supplied::open(file, Links::Refuse)?;
+    let before = from.saturating_sub(1);
+    open.seek(SeekFrom::Start(before)).map_err(io())?;
+    let length = to.saturating_sub(before);
+    let mut bytes = supplied::bounded(open.take(length), length, length).map_err(io())?;
+    if from == 0 {
+        return Ok((0, bytes));
+    }
+    let skipped = bytes.iter().position(|b| *b == b'\n').map_or(bytes.len(), |at| at + 1);
+    bytes.drain(..skipped);
+    Ok((before + skipped as u64, bytes))
 }

@@ -9,7 +9,7 @@ use super::native::{Native, RunsIn};
 use super::{App, Failure, FailureKind, Result, find, native, settle, trust};
 use crate::agents::Agent;
 use crate::base::SessionId;
-use crate::engine::local;
+use crate::engine::binding;
 use crate::engine::store::Tip;
 use crate::git::worktree;
 
@@ -106,13 +106,13 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
             let worktree = if dir.is_some() { tip.session.worktree.as_str() } else { here.as_str() };
             let runs = RunsIn { cwd: dir.as_deref().unwrap_or(&app.cwd), worktree };
             let written = native::write(app, agent, &tip.session, &talk, runs, None)?.native;
-            let known = local::Native {
+            let known = binding::Native {
                 session: tip.session.id,
                 transcript: Some(written.path.clone()),
                 inode: None,
                 resumes: Some(tip.checkpoint.commit.to_string()),
             };
-            local::set_native(&app.repo, &written.session_id, &known)?;
+            binding::minted(&app.repo, &written.session_id, &known)?;
             written
         }
     };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::choice::{self, Foreign};
 use super::moving::{self, CodeMove, Destination, Moved, Started, Terms};
 use super::rewind::Outcome;
-use super::{App, Failure, FailureKind, Result, address, managed};
+use super::{App, Failure, FailureKind, Result, address, managed, modes};
 use crate::base::{RepoPath, text};
 use crate::engine::passed::Passed;
 use crate::engine::plan::{self, Kept, Target, Wanted, WantedFiles};
@@ -129,8 +129,8 @@ impl Turn {
         }
         let unknown = edits.iter().map(|(path, _)| path.clone()).collect();
         let before = tree::edit(objects, before, edits)?;
-        let modes_before = layout::read_modes(objects, start.meta_tree)?;
-        let modes_after = layout::read_modes(objects, end.meta_tree)?;
+        let modes_before = modes::recorded(app, start, store::code_tree(&app.repo, start)?)?;
+        let modes_after = modes::recorded(app, end, store::code_tree(&app.repo, end)?)?;
         let wanted_before = WantedFiles::of_checkpoint(&app.repo, start.meta_tree)?;
         Ok(Self { before, after, modes_before, modes_after, wanted_before, unknown, left: BTreeSet::new() })
     }

@@ -55,6 +55,11 @@ pub struct Outcome {
 
 /// Saves.
 pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
+    let custom = options.title.as_deref().map(str::trim);
+    if custom == Some("") {
+        return Err(Failure::new(FailureKind::Usage, "title.empty", "a title cannot be empty")
+            .hint("Leave it out to keep the old one."));
+    }
     let _lock = app.lock_worktree()?;
     settle::settle(app)?;
     let tip = match &options.session {
@@ -67,12 +72,7 @@ pub fn run(app: &App<'_>, options: &Options) -> Result<Outcome> {
         None => begin(app)?,
     };
     let taken = recording.capture_code(app, None)?;
-    if let Some(title) = &options.title {
-        let title = title.trim();
-        if title.is_empty() {
-            return Err(Failure::new(FailureKind::Usage, "title.empty", "a title cannot be empty")
-                .hint("Leave it out to keep the old one."));
-        }
+    if let Some(title) = custom {
         recording.session.title = Some(title.to_owned());
         recording.session.title_source = Some(TitleSource::Custom);
     }

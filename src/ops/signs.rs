@@ -32,7 +32,9 @@ pub fn of_open_turn(app: &App<'_>, session: &Session, rows: &[TurnRow]) -> Resul
         (Some(agent), Some(file)) => {
             let end = std::fs::metadata(file).map(|m| m.len()).unwrap_or(row.start);
             let from = row.start.min(end);
-            Some(agent.parse(&super::record::read_range(file, from, end)?, from))
+            let from = from.max(end.saturating_sub(super::record::PARSED));
+            let (from, bytes) = super::record::read_lines(file, from, end)?;
+            Some(agent.parse(&bytes, from))
         }
         _ => None,
     };

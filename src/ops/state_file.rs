@@ -117,7 +117,7 @@ fn set_copy(app: &App<'_>, copy: &Copy) -> Result<()> {
     let bytes = serde_json::to_vec(copy)
         .map_err(|e| Failure::new(FailureKind::Internal, "internal", format!("cannot note the state file: {e}")))?;
     let path = local::worktree_dir(&app.repo)?.join("state-file");
-    Ok(file::write_atomic(&path, &bytes, Some(0o600), Durability::Process)?)
+    Ok(file::write_atomic(&path, &bytes, Some(app.repo.shared.private_file()), Durability::Process)?)
 }
 
 /// Whether the session runs in this work tree: a fork may begin in another one.
@@ -304,7 +304,7 @@ fn write(app: &App<'_>, tip: &Tip, demanded: bool, changes: &mut NetChanges) -> 
     if !is_written {
         exclude(app)?;
         if let Some(folder) = place.parent() {
-            std::fs::create_dir_all(folder).map_err(BaseError::io("create the folder", folder))?;
+            file::create_dir(folder, 0o777)?;
         }
         file::write_atomic(&place, &bytes, None, Durability::Process)?;
     }

@@ -151,6 +151,15 @@ fn clock(source: &Source) -> Vec<String> {
     only_in(source, "base/clock.rs", &["SystemTime::now", "Utc::now", "Local::now", "use chrono", "chrono::"])
 }
 
+/// The demonstration reads what it wrote itself.
+fn reading(source: &Source) -> Vec<String> {
+    if source.path.starts_with("cli/demo/") || source.path == "base/supplied.rs" {
+        return Vec::new();
+    }
+    let readers = ["fs::read(", "fs::read_to_string(", "fs::copy(", "File::open(", "File::create(", "OpenOptions::new"];
+    only_in(source, "base/file.rs", &readers)
+}
+
 fn opening(source: &Source) -> Vec<String> {
     if source.text.starts_with("//! ") { Vec::new() } else { vec![format!("src/{} has no `//!` opening", source.path)] }
 }
@@ -232,6 +241,11 @@ fn the_clock_is_read_in_one_place() {
 }
 
 #[test]
+fn files_of_others_are_read_in_one_place() {
+    assert_holds(reading);
+}
+
+#[test]
 fn every_file_says_what_it_is_for() {
     assert_holds(opening);
 }
@@ -299,13 +313,14 @@ mod rules {
     #[test]
     fn what_has_one_place_is_caught_elsewhere_and_passes_there() {
         type Rule = fn(&Source) -> Vec<String>;
-        let rules: [(Rule, &str, &str); 6] = [
+        let rules: [(Rule, &str, &str); 7] = [
             (libgit2, "git/tree.rs", "let r: git2::Repository;"),
             (children, "base/process.rs", "let c = std::process::Command::new(\"ls\");"),
             (ref_text, "git/ref_names.rs", "let name = \"refs/heads/main\";"),
             (printing, "cli/output.rs", "eprintln!(\"x\");"),
             (environment, "cli/env.rs", "let h = std::env::var_os(\"HOME\");"),
             (clock, "base/clock.rs", "let t = SystemTime::now();"),
+            (reading, "base/supplied.rs", "let t = std::fs::read(path);"),
         ];
         assert_eq!(broken(styling, "cli/commands/log.rs", "let s = format!(\"{style}{text}{style:#}\");"), 2);
         assert_eq!(broken(styling, "cli/line.rs", "let s = format!(\"{style}{text}{style:#}\");"), 0);

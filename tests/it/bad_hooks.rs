@@ -160,7 +160,7 @@ fn a_transcript_that_is_torn_shrinks_or_is_another_ones_is_stored_as_it_is() {
         b"{\"role\":\"user\",\"text\":\"torn",
         &whole[..whole.len() / 3],
         b"",
-        b"\x00\xff\xfe not json at all\n\n\n",
+        b"{\"role\":\"user\",\"text\":\"then\"}\n\x00\xff\xfe no json at all\n\n\n",
         b"{\"role\":\"user\",\"text\":\"of another project\",\"cwd\":\"/elsewhere\"}\n",
         &whole,
     ];

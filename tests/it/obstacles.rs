@@ -178,7 +178,7 @@ fn damaged_content_of_a_file_that_takes_the_place_of_others_stops_it_before_they
 fn while_somebody_holds_the_worktree_both_end_with_the_lock() {
     let repo = repo("rewind code");
     let lock = repo.at(".git/session/lock");
-    let _held = git_session::base::lock::FileLock::acquire(&lock, std::time::Duration::ZERO).expect("takes it");
+    let _held = git_session::base::lock::FileLock::acquire(&lock, std::time::Duration::ZERO, 0o600).expect("takes it");
     let runs: Vec<Vec<&str>> =
         VERBS.iter().flat_map(|(_, args)| [args.to_vec(), [*args, &["--dry-run"]].concat()]).collect();
     // All at once: each waits for as long as an explicit command does.

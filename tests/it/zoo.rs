@@ -258,7 +258,7 @@ fn a_repository_of_someone_else_is_refused_as_git_does_unless_it_is_declared_saf
     let git = repo.sandbox.command("git", repo.path()).args(["status"]).output().expect("git starts");
     assert!(!git.status.success(), "git refuses it");
     let out = repo.session(["save", "--json"]);
-    assert_eq!((out.code, out.json()["error"]["code"].as_str()), (Some(6), Some("repository.unsupported")), "{out}");
+    assert_eq!((out.code, out.json()["error"]["code"].as_str()), (Some(6), Some("repository.untrusted")), "{out}");
     assert!(out.to_string().contains("safe.directory"), "{out}");
     assert!(!repo.at(".git/session").exists());
     let config = repo.sandbox.path().join("gitconfig");

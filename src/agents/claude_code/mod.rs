@@ -19,12 +19,13 @@ mod recordings;
 
 use std::path::{Path, PathBuf};
 
+use super::jsonl;
 use super::{
     Agent, AgentEnv, Companion, Error, FileEdit, HookInput, Hooks, InstallOptions, ManagedFile, Parsed, Reply, Result,
     Rewrite, Rewritten,
 };
-use crate::base::RepoPath;
-use crate::base::file::read_optional;
+use crate::base::supplied::{self, Links};
+use crate::base::{Error as BaseError, RepoPath, Result as BaseResult, beneath};
 
 /// Its kind.
 const KIND: &str = "claude-code";
@@ -88,6 +89,14 @@ impl Agent for ClaudeCode {
 
     fn find_transcript(&self, env: &AgentEnv, native_id: &str) -> Option<PathBuf> {
         paths::find(env, native_id)
+    }
+
+    fn owns_transcript(&self, env: &AgentEnv, path: &Path) -> bool {
+        paths::owns(env, path)
+    }
+
+    fn is_conversation(&self, head: &[u8]) -> bool {
+        jsonl::is_made_of(head, |record| record.text("type").is_some())
     }
 
     fn companions(&self, transcript: &Path) -> Vec<Companion> {
@@ -165,10 +174,11 @@ impl Agent for ClaudeCode {
     fn uninstall(&self, root: &Path) -> Result<Vec<FileEdit>> {
         let mut edits = Vec::new();
         for path in [LOCAL, SHARED] {
-            edits.extend(Settings::read(root, path)?.without_hooks()?);
+            edits.extend(Settings::of(path, plain(beneath::read(root, path.as_ref()))?)?.without_hooks()?);
         }
         for command in commands::COMMANDS {
-            let (path, before) = command_file(root, command)?;
+            let path = command_path(command);
+            let before = plain(beneath::read(root, &path))?;
             if before.as_deref().is_some_and(commands::is_ours) {
                 let what = format!("command {}", command.line());
                 edits.push(FileEdit { path, before, after: None, exclude: true, what });
@@ -178,9 +188,21 @@ impl Agent for ClaudeCode {
     }
 }
 
+/// What is no plain file in the work tree was never written by us: there is nothing to be taken out of it.
+fn plain(read: BaseResult<Option<Vec<u8>>>) -> BaseResult<Option<Vec<u8>>> {
+    match read {
+        Err(BaseError::NotPlain { .. }) => Ok(None),
+        read => read,
+    }
+}
+
+fn command_path(command: &commands::Command) -> PathBuf {
+    PathBuf::from(command.path())
+}
+
 fn command_file(root: &Path, command: &commands::Command) -> Result<(PathBuf, Option<Vec<u8>>)> {
-    let path = PathBuf::from(command.path());
-    let before = read_optional(&root.join(&path))?;
+    let path = command_path(command);
+    let before = beneath::read(root, &path)?;
     Ok((path, before))
 }
 
@@ -190,7 +212,9 @@ const OFF: &str = "\"disableAllHooks\" is true there, and the agent runs no hook
 /// The settings that switch all hooks off: the person's own for this project beat the project's, and those the person's.
 fn switched_off(env: &AgentEnv, local: &Settings, shared: &Settings) -> Result<Option<PathBuf>> {
     let of_user = match paths::config(env) {
-        Some(folder) => Some((folder.join("settings.json"), read_optional(&folder.join("settings.json"))?)),
+        Some(folder) => {
+            Some((folder.join("settings.json"), supplied::read_rules(&folder.join("settings.json"), Links::Follow)?))
+        }
         None => None,
     };
     let of_user = of_user.and_then(|(path, bytes)| Some((path, String::from_utf8(bytes?).ok()?)));
@@ -208,7 +232,10 @@ struct Settings {
 
 impl Settings {
     fn read(root: &Path, path: &str) -> Result<Self> {
-        let bytes = read_optional(&root.join(path))?;
+        Self::of(path, beneath::read(root, path.as_ref())?)
+    }
+
+    fn of(path: &str, bytes: Option<Vec<u8>>) -> Result<Self> {
         let text = bytes.map(String::from_utf8).transpose().map_err(|_| problem(path.into(), "it is not UTF-8"))?;
         Ok(Self { path: path.into(), is_local: path == LOCAL, text })
     }
@@ -262,7 +289,7 @@ mod tests {
     fn apply(root: &Path, edits: &[FileEdit]) {
         for edit in edits {
             let path = root.join(&edit.path);
-            assert_eq!(read_optional(&path).expect("reads"), edit.before, "{}", path.display());
+            assert_eq!(crate::base::file::read_optional(&path).expect("reads"), edit.before, "{}", path.display());
             match &edit.after {
                 Some(bytes) => {
                     fs::create_dir_all(path.parent().expect("a folder")).expect("makes");

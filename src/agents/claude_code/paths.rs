@@ -53,6 +53,12 @@ pub(super) fn project_of(transcript: &Path, cwd: &Path) -> Option<PathBuf> {
     cwd.ancestors().find(is_its).map(Path::to_owned)
 }
 
+/// Whether a file lies among the transcripts and is named as one.
+pub(super) fn owns(env: &AgentEnv, path: &Path) -> bool {
+    let projects = projects(env).and_then(|projects| projects.canonicalize().ok());
+    path.extension().is_some_and(|e| e == "jsonl") && projects.is_some_and(|projects| path.starts_with(projects))
+}
+
 /// What lies beside a transcript, in the folder of its name: transcripts of subagents, and outputs of tools that were too
 /// large for it. Only names that can stand in a stream's id are taken; the agent makes no others.
 pub(super) fn companions(transcript: &Path) -> Vec<Companion> {

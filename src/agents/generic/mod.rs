@@ -114,6 +114,14 @@ impl Agent for Generic {
         None
     }
 
+    fn owns_transcript(&self, _env: &AgentEnv, _path: &Path) -> bool {
+        false
+    }
+
+    fn is_conversation(&self, head: &[u8]) -> bool {
+        jsonl::is_made_of(head, |_| true)
+    }
+
     fn companions(&self, _transcript: &Path) -> Vec<Companion> {
         Vec::new()
     }

@@ -3,8 +3,6 @@
 //!
 //! The repository is found from the present folder: the variables that git gives to its hooks lead nowhere here.
 
-use std::io::Read as _;
-
 use super::hook_log::{is_anothers, log, log_outside, unopened};
 use crate::base::process::Run;
 use crate::base::progress::Silent;
@@ -22,10 +20,7 @@ pub fn run(context: &mut Context, words: &[String]) -> u8 {
     let (name, args) = (words.first().map_or("", String::as_str), words.get(1..).unwrap_or_default());
     let mut input = String::new();
     if matches!(name, "post-rewrite" | "pre-push") {
-        let mut bytes = Vec::new();
-        if std::io::stdin().lock().read_to_end(&mut bytes).is_err() {
-            return 0;
-        }
+        let Some(bytes) = super::hook::given(&context.env) else { return 0 };
         input = String::from_utf8_lossy(&bytes).into_owned();
     }
     let caller = if name == "save" { Caller::Detached } else { Caller::GitHook };

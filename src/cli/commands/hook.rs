@@ -2,7 +2,6 @@
 //! and logs what went wrong.
 
 use std::ffi::OsString;
-use std::io::Read as _;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,6 +11,7 @@ use crate::agents::{self, Event, HookInput, Reply};
 use crate::base::pid::ProcessId;
 use crate::base::process::Run;
 use crate::base::progress::Silent;
+use crate::base::supplied;
 use crate::base::text::Shown;
 use crate::cli::context::{agent_env, open, repo_env};
 use crate::cli::output::{ColorChoice, Mode, UiEnv};
@@ -63,13 +63,25 @@ pub fn run(context: &mut Context, agent: &str, event: &str) {
         finish_tail(&context.env, event);
         return;
     }
-    let mut payload = Vec::new();
-    if std::io::stdin().lock().read_to_end(&mut payload).is_err() {
-        return;
-    }
+    let Some(payload) = given(&context.env) else { return };
     let reply = handle(&context.env, agent, event, &payload);
     if !reply.is_empty() {
         context.ui.reply(&reply);
+    }
+}
+
+/// Bytes of the longest payload: a prompt may have images in it.
+const LONGEST: u64 = 256 << 20;
+
+/// What the hook got on standard input; `None` where it is more than that, or cannot be read.
+pub(super) fn given(env: &Env) -> Option<Vec<u8>> {
+    match supplied::bounded(std::io::stdin().lock(), 0, LONGEST + 1) {
+        Ok(bytes) if bytes.len() as u64 <= LONGEST => Some(bytes),
+        Ok(_) => {
+            log_at(env, &format!("a hook got more than {LONGEST} bytes: nothing was saved"));
+            None
+        }
+        Err(_) => None,
     }
 }
 

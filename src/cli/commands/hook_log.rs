@@ -21,7 +21,7 @@ pub fn log_outside(env: &Env, line: &str) {
     let written = folder.map(|folder| {
         let line = format!("{} {}", env.clock().now(), sanitise(line));
         file::create_private_dir(&folder)?;
-        file::append_line_bounded(&folder.join("hooks.log"), &line, LOG_BYTES)
+        file::append_line_bounded(&folder.join("hooks.log"), &line, LOG_BYTES, 0o600)
     });
     if !matches!(written, Some(Ok(()))) {
         // Agents show it as a notice, if at all.

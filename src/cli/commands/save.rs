@@ -68,5 +68,6 @@ pub const fn reason(reason: SkipReason) -> &'static str {
         SkipReason::TooManyFiles => "too many untracked files in one folder",
         SkipReason::Changing => "it changed each time it was read",
         SkipReason::TimeBudget => "the time ran out",
+        SkipReason::TooDeep => "directories lie in each other deeper than a snapshot goes",
     }
 }

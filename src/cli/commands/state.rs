@@ -1,11 +1,11 @@
 //! `session state`.
 
-use std::io::Read as _;
 use std::path::PathBuf;
 
 use clap::Subcommand;
 
 use crate::base::Error as BaseError;
+use crate::base::supplied::{self, Links};
 use crate::base::text::count;
 use crate::cli::args::SessionArg;
 use crate::cli::line::line;
@@ -105,11 +105,11 @@ pub fn run(context: &mut Context, args: Args) -> Result<u8> {
 
 fn read(path: &std::path::Path) -> Result<Vec<u8>> {
     if path.file_name() == Some("-".as_ref()) {
-        let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes).map_err(BaseError::io("read", "standard input"))?;
-        return Ok(bytes);
+        let bytes = supplied::bounded(std::io::stdin().lock(), 0, supplied::MOST);
+        return Ok(bytes.map_err(BaseError::io("read", "standard input"))?);
     }
-    Ok(std::fs::read(path).map_err(BaseError::io("read", path))?)
+    let bytes = supplied::read(path, Links::Follow, supplied::MOST)?;
+    Ok(bytes.ok_or_else(|| BaseError::io("read", path)(std::io::ErrorKind::NotFound.into()))?)
 }
 
 fn done(ui: &mut Ui, o: &Outcome) {

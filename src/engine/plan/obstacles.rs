@@ -169,5 +169,6 @@ fn phrase(reason: SkipReason) -> &'static str {
         SkipReason::TooManyFiles => "its folder holds more new files than a checkpoint takes",
         SkipReason::Changing => "it changes all the time",
         SkipReason::TimeBudget => "the time ran out before it was looked at",
+        SkipReason::TooDeep => "it lies deeper than a snapshot goes",
     }
 }

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use super::dirs::{Place, WorkTree, io};
 use crate::base::RepoPath;
+use crate::engine::snapshot::DEEPEST;
 use crate::engine::{Result, TEMP_PREFIX};
 
 /// Removes one file or link. The caller has just seen what it is.
@@ -35,6 +36,10 @@ pub(super) fn emptied(disk: &WorkTree, folders: &BTreeSet<RepoPath>, keep: Optio
 
 /// Removes a folder in which, at any depth, there are only empty folders. Whether it is gone; if not, some of those may be.
 pub(super) fn empty_folders(disk: &WorkTree, folder: &RepoPath) -> Result<bool> {
+    // It goes as deep as the folders do; what is deeper than a snapshot goes is nobody's empty folder.
+    if folder.parts().count() > DEEPEST {
+        return Ok(false);
+    }
     for name in disk.names(Some(folder))? {
         let Ok(below) = folder.join(&name) else { return Ok(false) };
         if disk.look(&below)? != Place::Folder || !empty_folders(disk, &below)? {

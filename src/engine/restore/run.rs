@@ -17,7 +17,7 @@ use super::systems::{self, sync_system};
 use super::write::{Staged, Writer};
 use super::{Applied, remove};
 use crate::base::RepoPath;
-use crate::base::file::Durability;
+use crate::base::file::{self, Durability};
 use crate::base::progress::Progress;
 use crate::engine::error::DriverProblem;
 use crate::engine::plan::{Action, Conversion, Names, PlanItem};
@@ -117,7 +117,7 @@ impl<'a> Run<'a> {
             self.syncs_journal = here && self.systems.values().all(systems::keeps_order);
             // What is replaced shall be in the store for sure.
             let objects = repo.common_dir.join("objects");
-            if let (Ok(device), Ok(folder)) = (device(&objects), File::open(&objects)) {
+            if let (Ok(device), Ok(folder)) = (device(&objects), file::open_dir(&objects)) {
                 self.systems.entry(device).or_insert(folder);
             }
         }

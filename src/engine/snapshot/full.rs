@@ -17,7 +17,7 @@ use super::settings::{self, Settings};
 use super::walk::{self, Found, Lstat, Walked};
 use super::{AtOnce, Options, Snapshot, Stamps, Stats, index_state, modes};
 use crate::base::repo_path::escape;
-use crate::base::{RepoPath, file, progress::Progress};
+use crate::base::{RepoPath, progress::Progress};
 use crate::engine::stat_cache::{End, Moment, Record, Stamp, StatCache, State, Taken};
 use crate::engine::{Error, Result};
 use crate::git::exclude::Exclude;
@@ -36,7 +36,7 @@ pub(super) fn take(
     progress: &dyn Progress,
 ) -> Result<Snapshot> {
     let session = repo.git_dir.join("session");
-    file::create_private_dir(&session)?;
+    repo.shared.make_private_dir(&session)?;
     let cache_path = session.join("stat-cache");
     let format = repo.caps.object_format;
     let mut cache = StatCache::load(&cache_path, format);
@@ -137,6 +137,7 @@ pub(super) fn take(
     } else {
         let records = records(known.records, &settled, &merged);
         StatCache::store(&cache_path, format, &state, &seen, &records)?;
+        repo.shared.open_private(&cache_path)?;
         let cache = StatCache { state, records, folders: seen, end: End::NOWHERE };
         Stamps::new(cache, Vec::new(), Vec::new())
     };

@@ -9,6 +9,7 @@ use super::filtered::{Filtered, Filtering};
 use super::folders::{Folders, is_gone};
 use super::hash::{self, Content};
 use super::ignore_rules;
+use super::look::is_too_deep;
 use super::settings::{self, Settings};
 use super::walk::{Found, Lstat};
 use super::{IndexState, Options, Snapshot, Stamps, Stats, index_state, modes, own_folders};
@@ -97,6 +98,10 @@ impl Hinted<'_> {
     /// has one, made of it.
     fn look(&mut self, path: &RepoPath, clean: Option<Filtered>) -> Result<()> {
         if path.file_name().starts_with(TEMP_PREFIX.as_bytes()) || self.is_in_nested(path)? {
+            return Ok(());
+        }
+        if is_too_deep(path.as_bytes()) {
+            self.skip(path, SkipReason::TooDeep, None);
             return Ok(());
         }
         let before = tree::lookup(&self.repo.objects, self.base, path)?;

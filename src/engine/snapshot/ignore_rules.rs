@@ -1,7 +1,7 @@
 //! Where the rules of `.gitignore` files come from in a snapshot: the disk, as git reads them.
 
 use crate::base::RepoPath;
-use crate::base::file::read_optional;
+use crate::base::supplied::{Links, read_rules};
 use crate::engine::stat_cache::{Folder, Records, Stamp};
 use crate::git::{Repo, Result};
 
@@ -13,7 +13,7 @@ pub(super) fn of_folder(repo: &Repo, known: Option<&Records>, folder: Option<&Re
     };
     let on_disk = path.on_disk(repo.work_dir()?);
     match std::fs::symlink_metadata(&on_disk) {
-        Ok(meta) if meta.is_file() => Ok(read_optional(&on_disk).unwrap_or_default()),
+        Ok(meta) if meta.is_file() => Ok(read_rules(&on_disk, Links::Refuse).unwrap_or_default()),
         Ok(_) => Ok(None),
         Err(_) => match known.and_then(|known| known.tracked(known.find(path.as_bytes())?)) {
             Some(tracked) if tracked.skip_worktree => repo.objects.read_blob(tracked.oid).map(Some),

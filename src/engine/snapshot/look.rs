@@ -28,6 +28,16 @@ use crate::git::index::IndexStat;
 /// Below this many known files the threads cost more than they save.
 const WORTH_THREADS: usize = 1500;
 
+/// Folders that are looked at in each other: what is looked at takes room on the stack, and no project is as deep as that.
+pub const DEEPEST: usize = 128;
+/// Levels on which threads help; below, their stacks are small.
+const THREADED: usize = 16;
+
+/// Whether a folder, with a slash at its end, lies deeper than we look.
+pub(super) fn is_too_deep(folder: &[u8]) -> bool {
+    folder.iter().filter(|byte| **byte == b'/').count() > DEEPEST
+}
+
 /// Whether a folder's names are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Listing {
@@ -111,6 +121,9 @@ impl Look<'_> {
         known: Range<usize>,
         relist: bool,
     ) -> Result<Seen, Errno> {
+        if is_too_deep(&path) {
+            return Err(Errno::NAMETOOLONG);
+        }
         let stamp = Stamp::of(&rustix::fs::fstat(fd)?);
         let before = self.listed.binary_search_by(|f| f.path.as_slice().cmp(&path)).ok().map(|at| &self.listed[at]);
         let before = before.filter(|_| !relist);
@@ -278,7 +291,8 @@ impl Look<'_> {
             let looked = open_in(fd, &name).and_then(|below| self.folder(below.as_fd(), path, known, relist));
             (name, looked)
         };
-        let looked: Vec<_> = if self.known.len() >= WORTH_THREADS && folders.len() > 1 {
+        let is_high = seen.path.iter().filter(|byte| **byte == b'/').count() < THREADED;
+        let looked: Vec<_> = if is_high && self.known.len() >= WORTH_THREADS && folders.len() > 1 {
             folders.into_par_iter().map(look).collect()
         } else {
             folders.into_iter().map(look).collect()

@@ -37,6 +37,7 @@ mod walk;
 
 pub(in crate::engine) use filtered::PATIENCE as FILTER_PATIENCE;
 pub use index_state::of_copy as index_of_copy;
+pub use look::DEEPEST;
 pub use stamps::Stamps;
 pub use touched::touched;
 

@@ -1,18 +1,6 @@
 //! Permission bits that a tree cannot say: those other than the umask gives.
 
-use rustix::fs::Mode;
-
-/// The umask of this process. On Linux it is read; elsewhere it can only be asked for by setting it.
-#[cfg_attr(target_os = "linux", expect(clippy::useless_conversion, reason = "mode bits are 16 wide on macOS"))]
-pub(super) fn umask() -> u32 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
-    line.and_then(|text| u32::from_str_radix(text.trim(), 8).ok()).unwrap_or_else(|| {
-        let mask = rustix::process::umask(Mode::empty());
-        rustix::process::umask(mask);
-        u32::from(mask.bits())
-    })
-}
+pub(super) use crate::base::file::umask;
 
 /// The bits of a regular file where they are not those that a new file would get.
 pub(super) fn unusual(permissions: u32, umask: u32) -> Option<u32> {

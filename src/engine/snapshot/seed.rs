@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::known::Known;
 use super::walk::{Found, Walked};
-use crate::base::file::read_optional;
+use crate::base::supplied::{Links, read_rules};
 use crate::engine::Result;
 use crate::engine::stat_cache::{Stamp, StatRules};
 use crate::git::index::IndexStat;
@@ -31,9 +31,9 @@ pub(super) fn trust(repo: &Repo, known: &Known, walked: &Walked) -> Result<Trust
     sources.extend(repo.config.path("core.attributesFile")?);
     sources.extend(repo.config.user_folder().map(|folder| folder.join("attributes")));
     let root = repo.work_dir()?;
-    sources.extend(walked.attributes.iter().map(|path| path.on_disk(root)));
-    for path in sources {
-        match read_optional(&path) {
+    let in_tree = walked.attributes.iter().map(|path| (path.on_disk(root), Links::Refuse));
+    for (path, links) in sources.into_iter().map(|path| (path, Links::Follow)).chain(in_tree) {
+        match read_rules(&path, links) {
             Ok(text) => texts.extend(text),
             // What cannot be read may say anything.
             Err(_) => return Ok(Trust::None),

@@ -382,7 +382,8 @@ impl Walk<'_, '_> {
             return Err(crate::base::Error::io("look at", escape(path.as_bytes()))(error.into()).into());
         }
         self.out.unreadable.push(path.clone());
-        self.skip(path.as_bytes(), SkipReason::Unreadable, None);
+        let reason = if error == Errno::NAMETOOLONG { SkipReason::TooDeep } else { SkipReason::Unreadable };
+        self.skip(path.as_bytes(), reason, None);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::{SessionId, file};
-use crate::engine::local;
+use crate::engine::binding;
 use crate::git::{Expected, Head, Oid, RefEdit, RefName, index_write, worktree};
 use crate::ops::{App, Failure, Result};
 
@@ -120,7 +120,7 @@ impl<'a> Made<'a> {
                 gone => Ok(gone.map_err(crate::base::Error::io("remove the folder", path))?),
             },
             Step::File(path) => Ok(file::remove_optional(path).map(drop)?),
-            Step::Native(id) => Ok(local::forget_native(&app.repo, id)?),
+            Step::Native(id) => Ok(binding::forget(&app.repo, id)?),
             Step::Head(before) => Ok(index_write::set_head(&app.repo, before)?),
         }
     }

@@ -28,7 +28,7 @@ use super::native::RunsIn;
 use super::rewind::Place;
 use super::{App, Result, find, moving, native, settle, trust};
 use crate::base::{RepoPath, SessionId};
-use crate::engine::{local, theirs};
+use crate::engine::{binding, local, theirs};
 use crate::git::{Head, Oid};
 use crate::model::session::Lineage;
 use crate::model::{Mode, Scope};
@@ -223,9 +223,9 @@ fn make(app: &App<'_>, parts: Parts<'_>, made: &mut Made<'_>, outcome: &mut Outc
     }
     let id = app.ids.session();
     if let Some(native) = &outcome.native {
-        let known = local::Native { session: id, transcript: Some(native.path.clone()), inode: None, resumes: None };
+        let known = binding::Native { session: id, transcript: Some(native.path.clone()), inode: None, resumes: None };
         made.native(&native.session_id);
-        local::set_native(&app.repo, &native.session_id, &known)?;
+        binding::minted(&app.repo, &native.session_id, &known)?;
     }
     // The fork stands on its branch only where that is checked out.
     let on_branch = there.is_some() || parts.switch.is_some();

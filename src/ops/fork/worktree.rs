@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use super::made::Made;
 use crate::engine::plan::{Target, WantedFiles};
 use crate::engine::store::Tip;
-use crate::engine::{half_added, layout, plan, restore, snapshot};
+use crate::engine::{half_added, plan, restore, snapshot};
 use crate::git::{FileMode, Oid, RefName, Repo, tree, worktree};
 use crate::model::{Scope, Skipped};
-use crate::ops::{App, Failure, FailureKind, Result, moving};
+use crate::ops::{App, Failure, FailureKind, Result, modes, moving};
 
 /// A place where a worktree may be made.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl Site {
         // Nothing else is here: a partial checkpoint, and what was left out of one, stands for its whole tree.
         let skipped = Skipped::default();
         let target = Target::whole(point.code_tree, Scope::Full, &skipped);
-        let modes = layout::read_modes(&app.repo.objects, point.checkpoint.meta_tree)?;
+        let modes = modes::recorded(app, &point.checkpoint, point.code_tree)?;
         let mut plan = plan::make(&there, &present, &target)?;
         plan::add_bits(&there, &mut plan, &present, &target, &modes)?;
         let wanted = WantedFiles::of_checkpoint(&app.repo, point.checkpoint.meta_tree)?;

@@ -3,7 +3,7 @@
 use crate::agents::{Parsed, ParsedTurn};
 use crate::engine::store::Tip;
 use crate::engine::stream::{Check, Source};
-use crate::engine::{layout, local};
+use crate::engine::{binding, layout};
 use crate::features::title;
 use crate::model::{Checkpoint, TurnRow};
 use crate::ops::native::{self, Conversation, RunsIn};
@@ -100,13 +100,13 @@ impl ChatMove {
             recording.push_row(TurnRow { stream: id.clone(), ..row });
         }
         let inode = std::fs::metadata(&written.native.path).ok().map(|m| std::os::unix::fs::MetadataExt::ino(&m));
-        let known = local::Native {
+        let known = binding::Native {
             session: recording.session.id,
             transcript: Some(written.native.path.clone()),
             inode,
             resumes: None,
         };
-        local::set_native(&app.repo, &id, &known)?;
+        binding::minted(&app.repo, &id, &known)?;
         Ok((written.native, written.removed_prompt))
     }
 }

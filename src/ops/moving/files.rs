@@ -17,7 +17,7 @@ use crate::model::snapshot::Modes;
 use crate::model::{Checkpoint, Scope};
 use crate::ops::record::Recording;
 use crate::ops::settle::Then;
-use crate::ops::{App, Failure, FailureKind, Result, managed};
+use crate::ops::{App, Failure, FailureKind, Result, managed, modes};
 
 /// The files' half of a move: what is there, what becomes of it, and the permission bits that were recorded.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub struct CodeMove {
 impl CodeMove {
     /// By a plan to a checkpoint.
     pub fn new(app: &App<'_>, target: &Checkpoint, present: Snapshot, plan: Plan) -> Result<Self> {
-        let modes = layout::read_modes(&app.repo.objects, target.meta_tree)?;
+        let modes = modes::recorded(app, target, crate::engine::store::code_tree(&app.repo, target)?)?;
         Ok(Self { present, plan, modes })
     }
 
@@ -132,7 +132,7 @@ pub fn leave(
     }
     let tree = crate::engine::store::code_tree(&app.repo, target)?;
     let only = (!paths.is_empty()).then_some(paths);
-    let modes = layout::read_modes(objects, target.meta_tree)?;
+    let modes = modes::recorded(app, target, tree)?;
     let wanted = WantedFiles::of_checkpoint(&app.repo, target.meta_tree)?;
     let rules = layout::read_exclude(objects, target.meta_tree)?;
     let managed = managed::paths(app, &[present.tree, tree])?;

@@ -28,7 +28,7 @@ pub use files::{CodeMove, Files, leave, make, plan};
 pub use git_state::{Asked, HeadMove, finish as finish_git_state};
 pub(super) use paths::normal;
 pub use paths::{paths, refuse_unknown, refuse_unmatched};
-pub use start::{Started, begin, refuse_during_operation};
+pub use start::{Started, begin, catch_up, refuse_during_operation};
 pub use terms::Terms;
 pub use verdict::{refusal, rehearse};
 
@@ -92,9 +92,6 @@ pub fn go(
     mut moved: Moved,
 ) -> Result<Outcome> {
     let tip = tip_of(&recording)?.clone();
-    if !to.terms.dry_run {
-        make_current(app, to.terms.session.as_deref(), &tip)?;
-    }
     let foreign = settle_foreign(app, &tip, history, to, &mut moved)?;
     if let Some(code) = moved.code.as_mut().filter(|_| to.terms.leave_obstacles) {
         code.plan = plan::leave_obstacles(&app.repo, &code.present, code.plan.clone())?;
@@ -134,7 +131,10 @@ pub fn go(
     let ready = ready.map(|(code, ready)| Ok((code, ready, ready.check(app, code, false)?))).transpose();
     let ready = ready.map_err(|failure: Failure| failure)?;
 
+    // Nothing is refused any more: the session is one's own now, and what its conversation has grown by is taken.
     find::take_up(app, &tip)?;
+    make_current(app, to.terms.session.as_deref(), &tip)?;
+    start::catch_up(app, &mut recording)?;
     // The safety checkpoint: what is there now can be had back.
     signs::note_late_in_open(app, &mut recording)?;
     let turn = recording.live_rows().last().map(|at| recording.rows[*at].turn);

@@ -35,26 +35,33 @@ impl Started {
         Ok(Self { _lock: lock, tip, history, was_only_pulled })
     }
 
-    /// Begins the recording of the move, with what the conversation has grown by.
+    /// Begins the recording of the move. Nothing of the conversation is read yet: the move may be refused.
     pub fn recording(&self, app: &App<'_>, mode: Mode, terms: &Terms) -> Result<Recording> {
         refuse_during_operation(app, mode, terms.force)?;
-        begin(app, self.tip.clone())
+        Recording::on(app, self.tip.clone())
     }
 }
 
-/// Takes up what the conversation has grown by since the last hook, so that nothing of it is lost.
+/// Goes on with a session, for a verb that will not refuse any more: with what its conversation has grown by.
 pub fn begin(app: &App<'_>, tip: Tip) -> Result<Recording> {
-    // A fork that has not been resumed yet still has its parent's stream as its live one; that goes on as the parent's.
-    let live = tip.session.agent.live.clone().filter(|id| tip.session.agent.native_ids.contains(id));
-    let path = native::transcript_here(app, &tip.session)?;
     let mut recording = Recording::on(app, tip)?;
+    catch_up(app, &mut recording)?;
+    Ok(recording)
+}
+
+/// Takes what the conversation has grown by since the last hook, so that nothing of it is lost.
+pub fn catch_up(app: &App<'_>, recording: &mut Recording) -> Result<()> {
+    let agent = &recording.session.agent;
+    // A fork that has not been resumed yet still has its parent's stream as its live one; that goes on as the parent's.
+    let live = agent.live.clone().filter(|id| agent.native_ids.contains(id));
+    let path = native::transcript_here(app, &recording.session)?;
     if let (Some(native), Some(path)) = (live, path)
         && path.is_file()
     {
         recording.capture_chat(app, &native, Some(&path), Check::Tail)?;
-        turn::extend(app, &mut recording, &native);
+        turn::extend(app, recording, &native);
     }
-    Ok(recording)
+    Ok(())
 }
 
 /// Files are not moved while git is in the middle of something.
