@@ -147,10 +147,10 @@ pub fn open_dir(folder: &Path) -> std::io::Result<File> {
 pub fn read_tail(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
     use std::io::{Read as _, Seek as _, SeekFrom};
     let io = || Error::io("read", path);
-    let mut file = match File::open(path) {
+    let mut file = match supplied::open(path, Links::Refuse) {
         Ok(file) => file,
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
-        Err(e) => return Err(io()(e)),
+        Err(e) if e.is_absent() => return Ok(None),
+        Err(e) => return Err(e),
     };
     let len = file.metadata().map_err(io())?.len();
     let mut bytes = Vec::new();

@@ -208,7 +208,10 @@ impl Said {
     /// Its last line with text, and an empty file from now on.
     pub fn take(&self) -> String {
         // What cannot be read says nothing; it only explains a failure that is told anyway.
-        let text = std::fs::read(self.0.path()).unwrap_or_default();
+        let text = super::supplied::read(self.0.path(), super::supplied::Links::Refuse, super::supplied::MOST)
+            .ok()
+            .flatten()
+            .unwrap_or_default();
         let _said_again = self.0.as_file().set_len(0);
         let text = String::from_utf8_lossy(&text);
         text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default().to_owned()
