@@ -31,7 +31,9 @@ fn configuration_that_runs_is_named_and_written_with_a_yes_only() {
     let b = &team.b;
     b.ask(["pull"]);
     let (files, refs, one) = (b.listing(), b.all_refs(), id(1));
-    let dry = b.ask(["rewind", "code", "1", "-s", &one, "--all", "--dry-run"]);
+    let out = b.session(["--json", "rewind", "code", "1", "-s", &one, "--all", "--dry-run"]);
+    let dry = out.json();
+    assert_eq!((out.code, dry["error"]["code"].as_str()), (Some(6), Some("session.untrusted")), "{out}");
     assert_eq!((&dry["executable"], &dry["needs_trust"]), (&serde_json::json!(RUNS), &true.into()));
     assert_eq!(dry["whose"]["remote"], "origin");
     for verb in [

@@ -395,9 +395,9 @@ fn what_two_sessions_may_both_have_done_is_foreign_to_both() {
         all.iter().find_map(of).expect("there")
     };
     let (a, b) = (id("a"), id("b"));
-    let plan = repo.ask(["rewind", "code", "-s", &a, "--dry-run"]);
+    let plan = repo.asks_for_a_choice(["rewind", "code", "-s", &a, "--dry-run"]);
     assert_eq!(plan["foreign"], json!(["shell"]), "{plan:#}");
-    let plan = repo.ask(["rewind", "code", "-s", &b, "--dry-run"]);
+    let plan = repo.asks_for_a_choice(["rewind", "code", "-s", &b, "--dry-run"]);
     assert_eq!(plan["foreign"], json!(["named", "shell"]), "{plan:#}");
     stays(&repo, 6, &["rewind", "code", "-s", &a]);
     stays(&repo, 6, &["rewind", "code", "-s", &b]);
@@ -457,7 +457,7 @@ fn what_another_session_did_alone_is_foreign() {
     a.turn("one", "f", "by a");
     b.turn("one", "g", "by b");
     a.turn("two", "f", "by a again");
-    let plan = repo.ask(["rewind", "code", "1", "--dry-run"]);
+    let plan = repo.asks_for_a_choice(["rewind", "code", "1", "--dry-run"]);
     assert_eq!(plan["foreign"], json!(["g"]), "{plan:#}");
 }
 

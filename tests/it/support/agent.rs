@@ -144,6 +144,14 @@ impl TestRepo {
         out.json()["error"].take()
     }
 
+    /// Runs a dry run with `--json`; its plan, where it ended as a move that needs a choice.
+    #[track_caller]
+    pub fn asks_for_a_choice<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Value {
+        let out = self.session(["--json"].into_iter().chain(args));
+        assert_eq!((out.code, &out.json()["needs_choice"]), (Some(6), &Value::Bool(true)), "\n{out}");
+        out.json()
+    }
+
     /// The checkpoints of the session meant by default, the oldest first.
     #[track_caller]
     pub fn checkpoints(&self) -> Vec<Value> {
