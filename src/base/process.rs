@@ -140,7 +140,12 @@ impl Run {
                 Ok(Err(e)) => Err(fail(format!("cannot be read from: {e}"))),
                 Err(_) => Err(fail("cannot be read from".to_owned())),
             };
-            Ok(Output { code: status.code(), stdout: collect(out.join())?, stderr: collect(err.join())? })
+            let output = Output { code: status.code(), stdout: collect(out.join())?, stderr: collect(err.join())? };
+            // It may have ended when nobody read on, before it was seen to say too much.
+            if watch.too_much.load(Ordering::Relaxed) {
+                return Err(fail(watch.said_too_much()));
+            }
+            Ok(output)
         })
     }
 
@@ -293,6 +298,10 @@ impl Watch {
         Duration::from_millis(self.now().saturating_sub(self.heard.load(Ordering::Relaxed)))
     }
 
+    fn said_too_much(&self) -> String {
+        format!("said more than {} bytes and was stopped", self.most)
+    }
+
     fn read(&self, mut pipe: impl std::io::Read) -> std::io::Result<Vec<u8>> {
         let (mut bytes, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
         loop {
@@ -322,7 +331,7 @@ fn wait(
 ) -> std::result::Result<std::process::ExitStatus, String> {
     wait_while(child, deadline, own_group, &mut |pause| {
         if watch.too_much.load(Ordering::Relaxed) {
-            return Err(format!("said more than {} bytes and was stopped", watch.most));
+            return Err(watch.said_too_much());
         }
         if let Some(patience) = patience.filter(|patience| watch.silence() > *patience) {
             return Err(format!("said nothing for {} s and was stopped", patience.as_secs_f32()));

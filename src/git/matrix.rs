@@ -76,6 +76,12 @@ impl Bench {
         String::from_utf8(out).expect("git says text").trim_end().to_owned()
     }
 
+    /// git that stops and wants a hand.
+    pub fn git_stops(&self, args: &[&str]) {
+        let out = Git::bare(&self.top, &self.env).args(args.iter().copied()).output().expect("git runs");
+        assert!(!out.ok(), "git {args:?} did not stop");
+    }
+
     /// git with some input; its output as it is.
     pub fn git_with(&self, args: &[&str], stdin: Vec<u8>) -> Vec<u8> {
         let out = Git::bare(&self.top, &self.env).args(args.iter().copied()).stdin(stdin).output().expect("git runs");

@@ -74,7 +74,7 @@ mod tests {
             assert!(during().bisect);
             bench.git(&["bisect", "reset"]);
             bench.git(&["format-patch", "-q", "-1", "-o", "../patches", "other"]);
-            bench.git_with(&["am", "../patches/0001-theirs.patch"], Vec::new());
+            bench.git_stops(&["am", "../patches/0001-theirs.patch"]);
             assert_eq!(during(), During::default(), "a stopped am is no rebase: {}", bench.kind);
             bench.git(&["am", "--abort"]);
             bench.git(&["merge", "-q", "--no-ff", "-s", "ours", "-m", "m", "other"]);

@@ -31,8 +31,10 @@ impl Moved {
 
     /// Whether HEAD was moved to a commit that was there before: by a fast-forward, a switch, a reset.
     pub fn is_fast_forward(&self) -> bool {
-        let (_, text) = self.parts();
-        text.get(..12).is_some_and(|start| start.eq_ignore_ascii_case(b"fast-forward"))
+        let (action, text) = self.parts();
+        // Behind `commit:` stands a subject, which may be anything.
+        !action.starts_with(b"commit")
+            && text.get(..12).is_some_and(|start| start.eq_ignore_ascii_case(b"fast-forward"))
     }
 
     /// Whether this is the switch with which a rebase starts, before it leaves any other sign.

@@ -110,6 +110,7 @@ fn two_sessions() -> (TestRepo, String) {
     repo.commit("files");
     repo.two_turns();
     repo.write("f", "three");
+    repo.git(["config", "session.joinWithin", "0"]);
     let saved = repo.session(["save", "the whole one", "--json"]).success().json();
     let id = saved["session"].as_str().expect("an id").to_owned();
     assert_ne!(id, NATIVE);
