@@ -65,7 +65,7 @@ impl Repo {
 
     fn head_log_by_git(&self, most: usize) -> Result<Vec<Moved>> {
         let git = Git::new(self).args(["log", "--walk-reflogs", "--no-show-signature", "--format=%H %gs"]);
-        let out = git.args([format!("--max-count={most}"), "HEAD".to_owned()]).output()?;
+        let out = git.args([format!("--max-count={}", most.saturating_add(1)), "HEAD".to_owned()]).output()?;
         // It fails while HEAD is unborn.
         let rows = out.stdout.lines().filter_map(|line| {
             let (id, said) = line.split_once_str(" ")?;
@@ -73,7 +73,8 @@ impl Repo {
         });
         let rows: Vec<(Oid, BString)> = rows.collect();
         let olds = rows.iter().skip(1).map(|(oid, _)| Some(*oid)).chain([None]);
-        Ok(rows.iter().cloned().zip(olds).map(|((new, said), old)| Moved { old, new, said }).collect())
+        // The row before tells where the move began.
+        Ok(rows.iter().cloned().zip(olds).map(|((new, said), old)| Moved { old, new, said }).take(most).collect())
     }
 }
 

@@ -138,10 +138,15 @@ fn windows_of_others(app: &App<'_>, tip: &Tip, own: &[TurnRow], target: &Checkpo
             continue;
         }
         let tree = app.repo.objects.read_commit(tip_there)?.tree;
-        if is_old && !lives.is_noted(&session) && !has_open_turn(app, &session, tree)? {
+        // Of a session whose rows are damaged all of its life counts: one session's damage stops no other's rewind.
+        if is_old && !lives.is_noted(&session) && !has_open_turn(app, &session, tree).unwrap_or(false) {
             continue;
         }
-        for row in layout::read_rows(&app.repo.objects, tree, &session, 0)? {
+        let Ok(rows) = layout::read_rows(&app.repo.objects, tree, &session, 0) else {
+            windows.push(Window { from: session.created_at, to: Some(session.updated_at) });
+            continue;
+        };
+        for row in rows {
             let Some(start) = row.start_checkpoint() else { continue };
             let shared = own.iter().find(|o| o.start_checkpoint() == Some(start) && o.started_at == row.started_at);
             let from = match shared.map(|o| o.ended_at) {

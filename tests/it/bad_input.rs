@@ -303,7 +303,9 @@ fn records_that_lie_about_sizes_are_damage_and_never_a_crash() {
         forge(&repo, "session.json", &record.replacen(field, lie, 1));
         for verb in [&["rewind", "chat", "turn:2", "-s", NATIVE][..], &["resume", NATIVE], &["show", NATIVE]] {
             let out = repo.sandbox.session_in_time(repo.path(), verb, b"");
-            assert!(matches!(out.code, Some(0 | 7)), "{lie} {verb:?}\n{out}");
+            // What would be longer than a conversation that is rewritten is refused as that.
+            let is_too_long = out.code == Some(1) && out.stderr.contains("is longer than");
+            assert!(is_too_long || matches!(out.code, Some(0 | 7)), "{lie} {verb:?}\n{out}");
         }
         // A resume that worked made it the session of this worktree.
         let _back = repo.session(["save", "-s", &whole]).success();
