@@ -107,7 +107,7 @@ pub struct Written {
 /// have a folder of its own that our environment does not tell. For another worktree it lies where that agent, with that
 /// folder, looks for it.
 pub fn plan(app: &App<'_>, agent: &dyn Agent, session: &Session, runs: RunsIn<'_>, id: String) -> Result<Native> {
-    let live = transcript_here(app, session)?.filter(|live| live.parent().is_some_and(Path::is_dir));
+    let live = live_here(app, session)?.filter(|live| live.parent().is_some_and(Path::is_dir));
     let same_place = runs.worktree == session.worktree;
     let by_agent = || {
         let env = live.as_deref().map(|live| agent.env_of(&app.agent_env, live));
@@ -129,6 +129,17 @@ pub fn plan(app: &App<'_>, agent: &dyn Agent, session: &Session, runs: RunsIn<'_
     Ok(Native { agent: agent.kind().to_owned(), line, session_id: id, path, command, dir: None })
 }
 
+/// Where the live transcript of a session lies, as its agent said; of a fork that nobody resumed yet it is its parent's.
+fn live_here(app: &App<'_>, session: &Session) -> Result<Option<PathBuf>> {
+    let live = transcript_here(app, session)?;
+    match (&live, &session.agent.live) {
+        (None, Some(native)) if !find::is_shared(app, session.id)? => {
+            Ok(binding::of(&app.repo, native)?.and_then(|known| known.transcript))
+        }
+        _ => Ok(live),
+    }
+}
+
 /// A file of that id beside another.
 fn beside(live: &Path, id: &str) -> Option<PathBuf> {
     let extension = live.extension().and_then(|e| e.to_str());
@@ -139,12 +150,7 @@ fn beside(live: &Path, id: &str) -> Option<PathBuf> {
 /// where none lies on this machine.
 fn in_reach(app: &App<'_>, session: &Session, id: &str) -> Result<Option<PathBuf>> {
     let shared = find::is_shared(app, session.id)?;
-    let mut live = transcript_here(app, session)?;
-    if let (None, Some(native), false) = (&live, &session.agent.live, shared) {
-        // Of a fork that nobody resumed yet it is its parent's.
-        live = binding::of(&app.repo, native)?.and_then(|known| known.transcript);
-    }
-    Ok(match live {
+    Ok(match live_here(app, session)? {
         Some(live) => beside(&live, id),
         None if shared => Some(local::shared_dir(&app.repo)?.join("transcripts").join(format!("{id}.jsonl"))),
         None => None,

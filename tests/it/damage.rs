@@ -79,7 +79,7 @@ impl Kept {
     }
 
     /// Damages that file in every way and meets it with every verb. Besides success, only these exit codes may come; where a
-    /// folder is in the place of a file, or a file in that of a folder, also 1.
+    /// folder is in the place of a file, or a file in that of a folder, also 1 and 6.
     fn meet(&self, what: &str, path: &dyn Fn(&TestRepo) -> PathBuf, allowed: &[i32]) {
         let mut seen = String::new();
         let mut wrong = String::new();
@@ -87,7 +87,7 @@ impl Kept {
             self.restore();
             let is_file = path(&self.repo).symlink_metadata().expect("is there").is_file();
             let other_kind = way == "a folder" || !is_file && way != "deleted";
-            let allowed = if other_kind { [allowed, &[1, 7]].concat() } else { allowed.to_vec() };
+            let allowed = if other_kind { [allowed, &[1, 6, 7]].concat() } else { allowed.to_vec() };
             let _ = write!(seen, " {way}:");
             for verb in VERBS {
                 self.restore();

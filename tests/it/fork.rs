@@ -641,8 +641,8 @@ fn a_worktree_that_git_refuses_leaves_no_branch() {
     std::fs::remove_dir_all(beside(&repo, "gone")).expect("removes");
     let parent = repo.session_id();
     let before = world(&repo);
-    let refused = repo.refused(1, ["fork", "x", "-s", &parent, "--at", "2", "--worktree", "../gone"]);
-    assert!(text(&refused["message"]).ends_with("nothing of the fork was kept"), "{refused:#}");
+    let refused = repo.refused(5, ["fork", "x", "-s", &parent, "--at", "2", "--worktree", "../gone"]);
+    assert_eq!(refused["code"], "worktree.missing", "{refused:#}");
     assert_eq!(world(&repo), before);
 }
 

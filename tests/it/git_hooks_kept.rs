@@ -178,6 +178,7 @@ fn as_of_old(repo: &TestRepo, note: bool) {
     for key in ["session.git.enabledIn", "session.git.addedRewriteRef"] {
         repo.git(["config", "--unset-all", key]);
     }
+    repo.git(["config", "notes.rewriteRef", "refs/notes/sessions"]);
     let noted = fs::read_to_string(repo.at(".git/session/git-hooks")).expect("reads");
     repo.write(
         ".git/session/git-hooks",

@@ -31,8 +31,9 @@ pub fn run(context: &mut Context, words: &[String]) -> u8 {
             return 0;
         }
     };
-    // A bare repository cannot be enabled; what is said of it comes below.
-    let is_on = app.repo.work_dir.is_none() || git_enabled::is_on(&app).unwrap_or(false);
+    // A bare repository cannot be enabled; what is said of it comes below. What an agent's hook left for later goes on also
+    // where git's hooks are not installed.
+    let is_on = name == "save" || app.repo.work_dir.is_none() || git_enabled::is_on(&app).unwrap_or(false);
     if hook::is_off(&app).unwrap_or(false) || !is_on {
         return 0;
     }
