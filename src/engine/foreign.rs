@@ -225,9 +225,13 @@ impl<'a> Search<'a> {
         if !self.question.has_agent {
             return self.is_made_here(at);
         }
-        // A Stop that fired again in the turn that it had closed.
-        let has_key = |row: &TurnRow| Some(row.turn) == at.turn && row.key.is_some();
-        if at.kind == Kind::Tail && before.turn == at.turn && self.question.rows.iter().any(has_key) {
+        // A Stop that fired again in the turn that it had closed, or the rest of a turn too large for its hook, which is then
+        // the turn's end.
+        let is_of_turn = |row: &TurnRow| {
+            let is_rest = row.end_checkpoint == Some(at.number);
+            Some(row.turn) == at.turn && (row.key.is_some() || is_rest)
+        };
+        if at.kind == Kind::Tail && before.turn == at.turn && self.question.rows.iter().any(is_of_turn) {
             return Ok(true);
         }
         let is_late = self.late.get(&at.number).is_some_and(|late| late.contains(path));

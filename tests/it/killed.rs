@@ -401,6 +401,7 @@ fn a_repository_that_may_not_be_written_is_left_alone() {
     let before = repo.everything();
     let run = |args: &[&str], input: &[u8]| {
         let mut command = repo.sandbox.command("setpriv", repo.path());
+        command.env("GIT_CONFIG_GLOBAL", repo.sandbox.home().join(".gitconfig"));
         command.args(NOBODY).arg(&program).args(args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("starts");

@@ -74,7 +74,7 @@ fn more_new_files_in_one_folder_than_the_limit_are_left_out_together_and_never_d
 }
 
 #[test]
-fn without_time_a_hook_takes_what_is_tracked_and_the_next_save_the_rest() {
+fn without_time_a_hook_takes_what_is_tracked_and_a_detached_pass_the_rest() {
     let repo = TestRepo::new();
     repo.write("f", "0");
     repo.commit("files");
@@ -84,17 +84,18 @@ fn without_time_a_hook_takes_what_is_tracked_and_the_next_save_the_rest() {
     repo.write("f", "1");
     repo.write("new", "1");
     agent.end();
-    let last = repo.checkpoints().last().cloned().expect("some");
-    assert_eq!(last["scope"], "tracked", "{last:#}");
-    let number = last["number"].to_string();
+    repo.let_hooks_end();
+    let checkpoints = repo.checkpoints();
+    let end = checkpoints.iter().find(|c| c["kind"] == "turn-end").expect("one");
+    assert_eq!(end["scope"], "tracked", "{end:#}");
+    let number = end["number"].to_string();
     let shown = repo.session(["show", "--at", &number]).success().stdout;
     assert!(shown.lines().any(|l| l.contains("scope") && l.contains("tracked")), "{shown}");
-    let code = format!("{}^", repo.session_ref());
+    let code = end["commit"].as_str().expect("an id");
     assert_eq!(repo.git(["show", &format!("{code}:f")]), "1");
-    assert_eq!(repo.git(["ls-tree", &code, "new"]), "");
-    // Nothing in the tree is new to the next save but what was not looked at.
-    let saved = repo.ask(["save"]);
-    assert_eq!((saved["saved"].as_bool(), saved["scope"].as_str()), (Some(true), Some("full")), "{saved:#}");
+    assert_eq!(repo.git(["ls-tree", code, "new"]), "");
+    let rest = checkpoints.last().expect("one");
+    assert_eq!((rest["kind"].as_str(), rest["scope"].as_str()), (Some("tail"), Some("full")), "{rest:#}");
     assert_eq!(repo.git(["show", &format!("{}^:new", repo.session_ref())]), "1");
     // What a partial checkpoint did not look at is not deleted by going there.
     repo.write("newer", "2");
