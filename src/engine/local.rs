@@ -59,7 +59,7 @@ pub fn clone_id(repo: &Repo, ids: &IdSource) -> Result<String> {
     file::write_atomic(
         &shared_dir(repo)?.join("actor"),
         format!("{id}\n").as_bytes(),
-        Some(0o600),
+        Some(repo.shared.private_file()),
         Durability::Process,
     )?;
     Ok(id)

@@ -66,7 +66,7 @@ impl Checks {
         }
         file::create_private_dir(&folder)?;
         let key = IdSource::Random.uuid().simple().to_string();
-        file::write_atomic(&path, key.as_bytes(), Some(0o600), file::Durability::Process)?;
+        file::write_atomic(&path, key.as_bytes(), Some(repo.shared.private_file()), file::Durability::Process)?;
         // Another process may have made one at the same time; the last one stays.
         let key = file::read_optional(&path)?
             .ok_or_else(|| BaseError::io("read", &path)(std::io::ErrorKind::NotFound.into()))?;

@@ -46,7 +46,7 @@ pub fn note(repo: &Repo, head: Oid, now: Timestamp) -> Result<()> {
         problem: e.to_string(),
     })?;
     let path = local::worktree_dir(repo)?.join("seen");
-    Ok(file::write_atomic(&path, &bytes, Some(0o600), Durability::Process)?)
+    Ok(file::write_atomic(&path, &bytes, Some(repo.shared.private_file()), Durability::Process)?)
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ fn write(repo: &Repo, id: SessionId, mut note: Note) -> Result<()> {
     }
     file::create_private_dir(&local::shared_dir(repo)?.join("theirs"))?;
     if let Ok(bytes) = serde_json::to_vec(&note) {
-        file::write_atomic(&path(repo, id), &bytes, Some(0o600), Durability::Process)?;
+        file::write_atomic(&path(repo, id), &bytes, Some(repo.shared.private_file()), Durability::Process)?;
     }
     Ok(())
 }

