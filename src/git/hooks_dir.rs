@@ -3,9 +3,10 @@
 //! Judged by where the directory really is, behind every link. One in the git dir is this clone's alone; one in the work
 //! tree is committed; one elsewhere serves other repositories, too. One that is not there means that git runs no hooks.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::{Repo, Result};
+use crate::base::file;
 
 /// Whose the directory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub fn find(repo: &Repo) -> Result<HooksDir> {
     // A relative path counts from where hooks run.
     let top = repo.work_dir.as_deref().unwrap_or(&repo.git_dir);
     let raw = top.join(named);
-    let mut path = plain(&raw);
+    let mut path = file::normal(&raw);
     if let (Ok(real), Ok(by_text)) = (raw.canonicalize(), path.canonicalize())
         && real != by_text
     {
@@ -78,21 +79,6 @@ pub fn of(repo: &Repo, path: &Path) -> HooksDir {
     let top = repo.work_dir.as_deref();
     let place = if top.is_some_and(|top| real.starts_with(top)) { Place::WorkTree } else { Place::Outside };
     found(real, place)
-}
-
-/// Without `.` and `..`, as far as the text alone says.
-fn plain(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            part => out.push(part),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

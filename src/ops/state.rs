@@ -149,7 +149,7 @@ fn check(patch: &Map<String, Value>) -> Result<()> {
             format!("{key} comes from the session and its files, and cannot be set"),
         )
         .target(key.clone())
-        .hint("`session rename` and `session rewind` change what it tells."));
+        .hint("`session rewind` changes what it tells of; `session state show` lists what can be set."));
     }
     let mut map = State::default().to_map()?;
     merge::merge_patch(&mut map, patch);

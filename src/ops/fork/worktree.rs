@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::made::Made;
+use crate::base::file;
 use crate::engine::plan::{Target, WantedFiles};
 use crate::engine::store::Tip;
 use crate::engine::{half_added, plan, restore, snapshot};
 use crate::git::{FileMode, Oid, RefName, Repo, tree, worktree};
 use crate::model::{Scope, Skipped};
-use crate::ops::{App, Failure, FailureKind, Result, modes, moving};
+use crate::ops::{App, Failure, FailureKind, Result, modes};
 
 /// A place where a worktree may be made.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ impl Site {
     /// # Errors
     /// Something is there (5); it lies in a git dir, or in this work tree where git would take it for untracked files (6).
     pub fn look(app: &App<'_>, typed: &Path) -> Result<Self> {
-        let path = moving::normal(&app.cwd.join(typed));
+        let path = file::normal(&app.cwd.join(typed));
         let was_there = match std::fs::symlink_metadata(&path) {
             Err(_) => false,
             Ok(there) if there.is_dir() => {

@@ -26,7 +26,6 @@ use git_state::GitState;
 pub use chat::ChatMove;
 pub use files::{CodeMove, Files, leave, make, plan};
 pub use git_state::{Asked, HeadMove, finish as finish_git_state};
-pub(super) use paths::normal;
 pub use paths::{paths, refuse_unknown, refuse_unmatched};
 pub use start::{Started, begin, catch_up, refuse_during_operation};
 pub use terms::Terms;

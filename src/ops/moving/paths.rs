@@ -1,6 +1,6 @@
 //! The paths that a person names after `--`: the same rule for every verb that takes some.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use bstr::ByteSlice as _;
 
@@ -10,21 +10,6 @@ use crate::engine::{Snapshot, store};
 use crate::git::{Oid, Pathspec};
 use crate::model::Checkpoint;
 use crate::ops::{App, Failure, FailureKind, Result};
-
-/// Without `.` and `..`, by text alone: the path may be gone.
-pub(in crate::ops) fn normal(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
-}
 
 /// Words as typed, as git's pathspecs.
 pub fn paths(app: &App<'_>, typed: &[PathBuf]) -> Result<Pathspec> {
